@@ -1,0 +1,102 @@
+"""What a step wants done: instructions as data, carried out together in one ledger transaction."""
+
+from enum import IntEnum
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from engine.domain.sessions import Session
+
+
+class Status(IntEnum):
+    """A session's ``status``. Cancelled: the bot lost the guild, nobody saw the end."""
+
+    ACTIVE = 0
+    COMPLETED = 1
+    CANCELLED = 2
+
+
+class SaveSession(Struct, frozen=True, gc=False):
+    """Write a session's row: open while ``left_at`` is None. ``at`` becomes the row's ``updated_at``."""
+
+    guild_id: int
+    session: Session
+    at: int
+    left_at: int | None = None
+    left_slack_ms: int = 0
+    status: Status = Status.ACTIVE
+
+
+class DropSession(Struct, frozen=True, gc=False):
+    """Remove a session that turned out shorter than the minimum, with its spans."""
+
+    guild_id: int
+    user_id: int
+    joined_at: int
+
+
+class SaveSpan(Struct, frozen=True, gc=False):
+    """Write a span that has ended. The last one is the session row's own ``flags`` and ``span_at``."""
+
+    guild_id: int
+    user_id: int
+    joined_at: int
+    started_at: int
+    ended_at: int
+    flags: int
+
+
+class SaveGuild(Struct, frozen=True, gc=False):
+    """Write what is known of a guild besides its sessions. See ``guild.GuildState`` for the fields."""
+
+    guild_id: int
+    name: str
+    afk_channel_id: int | None
+    connection: str | None
+    confirmed_at: int | None
+    lost_at: int | None
+    present: bool
+    own_user_id: int | None
+    at: int
+
+
+class SaveChannel(Struct, frozen=True, gc=False):
+    """Write a voice or stage channel. ``created_at`` only where its creation was seen."""
+
+    guild_id: int
+    channel_id: int
+    name: str
+    kind: int
+    created_at: int | None = None
+
+
+class DropChannel(Struct, frozen=True, gc=False):
+    """Mark a channel as deleted; its name stays for the sessions that were in it."""
+
+    guild_id: int
+    channel_id: int
+    at: int
+
+
+class PostMessage(Struct, frozen=True, gc=False):
+    """Post to a Discord channel, through the outbox. ``outbox_id`` is derived: same effect, same id."""
+
+    outbox_id: str
+    guild_id: int
+    channel_id: int
+    content: str
+    at: int
+
+
+class SettleOutbox(Struct, frozen=True, gc=False):
+    """Note how an outbox effect ended."""
+
+    outbox_id: str
+    ok: bool
+    detail: str
+    at: int
+
+
+Effect: TypeAlias = (
+    SaveSession | DropSession | SaveSpan | SaveGuild | SaveChannel | DropChannel | PostMessage | SettleOutbox
+)

@@ -1,0 +1,109 @@
+"""One guild's state, and the draft in which a step changes it.
+
+A step never touches the state it was given: it works on a ``Draft`` that copies the mappings at its first
+change, so a batch of inputs pays for one copy, and a step that raises leaves everything as it was.
+"""
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from engine.domain.effects import Effect, SaveGuild
+from engine.domain.rules import MEMORY_MS, Rules
+from engine.domain.sessions import Session
+
+
+class GuildState(Struct, frozen=True):
+    """All that the step knows of a guild; a function of its ledger rows and nothing else.
+
+    ``sessions``: the open ones by user. ``left``: the earliest moment at which a user may join again, for
+    those who left in the last ``MEMORY_MS``. ``created``: channels by the moment their creation was seen, as
+    far back. ``connection``: the gateway connection on which a snapshot last confirmed the guild,
+    ``confirmed_at`` when. ``lost_at``: since when the guild itself is unavailable or lost. ``present``: the
+    bot is a member.
+    """
+
+    guild_id: int
+    sessions: dict[int, Session] = {}
+    left: dict[int, int] = {}
+    created: dict[int, int] = {}
+    name: str = ""
+    afk_channel_id: int | None = None
+    connection: str | None = None
+    confirmed_at: int | None = None
+    lost_at: int | None = None
+    present: bool = False
+    own_user_id: int | None = None
+
+
+class Draft:
+    """A guild's state while one step, or one batch of steps, works on it."""
+
+    __slots__ = ("_shared", "created", "effects", "guild_id", "left", "rules", "sessions", "state")
+
+    def __init__(self, state: GuildState, rules: Rules) -> None:
+        self.state = state
+        self.rules = rules
+        self.guild_id = state.guild_id
+        self.effects: list[Effect] = []
+        self.sessions = state.sessions
+        self.left = state.left
+        self.created = state.created
+        self._shared = True
+
+    def open(self, session: Session) -> None:
+        """Put a new or changed session among the open ones."""
+        self._own()
+        self.sessions[session.user_id] = session
+
+    def close(self, session: Session, may_rejoin_at: int | None) -> None:
+        """Take a session out; ``may_rejoin_at`` is None where it leaves no row."""
+        self._own()
+        del self.sessions[session.user_id]
+        if may_rejoin_at is not None:
+            # Taken out first, so that the mapping stays in order of leaving and forgets from its front.
+            self.left.pop(session.user_id, None)
+            self.left[session.user_id] = may_rejoin_at
+            _forget(self.left, may_rejoin_at - MEMORY_MS)
+
+    def channel_created(self, channel_id: int, at: int) -> None:
+        """Remember a channel's creation."""
+        self._own()
+        self.created[channel_id] = at
+        _forget(self.created, at - MEMORY_MS)
+
+    def know(self, at: int, **facts: object) -> None:
+        """Change what is known of the guild itself, and save it."""
+        self.state = state = replace(self.state, **facts)
+        self.effects.append(
+            SaveGuild(
+                guild_id=state.guild_id,
+                name=state.name,
+                afk_channel_id=state.afk_channel_id,
+                connection=state.connection,
+                confirmed_at=state.confirmed_at,
+                lost_at=state.lost_at,
+                present=state.present,
+                own_user_id=state.own_user_id,
+                at=at,
+            )
+        )
+
+    def finish(self) -> GuildState:
+        """Return the state that this draft came to."""
+        if self._shared:
+            return self.state
+        return replace(self.state, sessions=self.sessions, left=self.left, created=self.created)
+
+    def _own(self) -> None:
+        if self._shared:
+            self._shared = False
+            self.sessions, self.left, self.created = (
+                dict(self.sessions),
+                dict(self.left),
+                dict(self.created),
+            )
+
+
+def _forget(moments: dict[int, int], horizon: int) -> None:
+    while moments and (first := next(iter(moments))) and moments[first] < horizon:
+        del moments[first]

@@ -1,0 +1,102 @@
+"""Comparing a guild's snapshot with its open sessions after a time nobody watched (rule 6, "Gaps")."""
+
+from collections import Counter
+
+from engine.domain import gateway, ids
+from engine.domain.effects import PostMessage, SaveChannel
+from engine.domain.gateway import Connections
+from engine.domain.guild import Draft, GuildState
+from engine.domain.inputs import GuildSnapshot, VoiceState
+from engine.domain.sessions import Session, Window
+from engine.domain.voice import bridge, join, leave, move
+
+
+def reconcile(draft: Draft, snapshot: GuildSnapshot, connections: Connections) -> None:
+    """Close who is gone, continue who stayed, open who came, each with the slack of the gap."""
+    gap_from = _gap_from(draft.state, snapshot, connections)
+    states = {
+        state.user_id: state for state in snapshot.voice_states if draft.rules.track_bots or not state.bot
+    }
+    counts: Counter[str] = Counter()
+    for session in list(draft.sessions.values()):
+        counts[_settle(draft, session, states.get(session.user_id), snapshot.at, gap_from)] += 1
+    for state in states.values():
+        if state.user_id not in draft.sessions:
+            when = Window(snapshot.at, _earliest(draft, state, snapshot.at, gap_from))
+            join(draft, state, state.channel_id, when)
+            counts["joined"] += 1
+    _know(draft, snapshot)
+    if gap_from is not None:
+        _report(draft, snapshot, snapshot.at - gap_from, counts)
+
+
+def _gap_from(state: GuildState, snapshot: GuildSnapshot, connections: Connections) -> int | None:
+    """Return since when the guild was not watched; None if it always was, or never before."""
+    if state.connection in (None, snapshot.connection):
+        lost_at = None
+    else:
+        # A connection so old that it is forgotten: the guild was certainly watched when last confirmed.
+        lost_at = gateway.lost_at(connections, state.connection, snapshot.connection) or state.confirmed_at
+    moments = [at for at in (lost_at, state.lost_at) if at is not None]
+    return min(*moments, snapshot.at) if moments else None
+
+
+def _settle(draft: Draft, session: Session, state: VoiceState | None, at: int, gap_from: int | None) -> str:
+    # Without a gap a difference means that an update was lost: it lies after the last confirmation.
+    when = Window(at, min(at, draft.state.confirmed_at or at) if gap_from is None else gap_from)
+    if state is None:
+        leave(draft, session, when)
+        return "left"
+    here, there = session.gateway_session_id, state.gateway_session_id
+    same_presence = here == there or here is None or there is None
+    if state.channel_id != session.channel_id and same_presence:
+        move(draft, session, state, state.channel_id, when)
+        return "moved"
+    if state.channel_id != session.channel_id or not same_presence:
+        leave(draft, session, when)
+        return "returned"
+    if gap_from is not None:
+        bridge(draft, session, state, Window(at, gap_from))
+    return "stayed"
+
+
+def _earliest(draft: Draft, state: VoiceState, at: int, gap_from: int | None) -> int:
+    """Return before when this member cannot have joined."""
+    if gap_from is not None:
+        return gap_from
+    if draft.state.confirmed_at is not None:
+        return min(at, draft.state.confirmed_at)
+    # Seen for the first time: nobody can have been in the channel before it was made.
+    return min(at, ids.created_at(state.channel_id))
+
+
+def _know(draft: Draft, snapshot: GuildSnapshot) -> None:
+    draft.effects += [
+        SaveChannel(draft.guild_id, channel.channel_id, channel.name, channel.kind)
+        for channel in snapshot.channels
+    ]
+    draft.know(
+        snapshot.at,
+        name=snapshot.name,
+        afk_channel_id=snapshot.afk_channel_id,
+        own_user_id=snapshot.own_user_id,
+        connection=snapshot.connection,
+        confirmed_at=snapshot.at,
+        lost_at=None,
+        present=True,
+    )
+
+
+def _report(draft: Draft, snapshot: GuildSnapshot, gap_ms: int, counts: Counter[str]) -> None:
+    if draft.rules.log_channel_id is None or not counts:
+        return
+    told = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
+    draft.effects.append(
+        PostMessage(
+            outbox_id=f"gap-{draft.guild_id}-{snapshot.at}",
+            guild_id=draft.guild_id,
+            channel_id=draft.rules.log_channel_id,
+            content=f"{snapshot.name or draft.guild_id}: not watched for {gap_ms / 1000:.3f} s; {told}.",
+            at=snapshot.at,
+        )
+    )

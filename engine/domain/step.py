@@ -1,0 +1,106 @@
+"""The guild's step: ``step(state, input) -> (state, effects)``. Every input has its one line in the table."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from engine.domain.effects import DropChannel, Effect, SaveChannel, SettleOutbox, Status
+from engine.domain.gateway import Connections
+from engine.domain.guild import Draft, GuildState
+from engine.domain.inputs import (
+    ChannelChanged,
+    ChannelCreated,
+    ChannelDeleted,
+    GuildChanged,
+    GuildInput,
+    GuildLost,
+    GuildSnapshot,
+    GuildUnavailable,
+    MemberRemoved,
+    OutboxOutcome,
+    RolesChanged,
+    VoiceStateChanged,
+)
+from engine.domain.reconcile import reconcile
+from engine.domain.rules import Rules
+from engine.domain.sessions import seen
+from engine.domain.voice import leave, voice_state_changed
+
+
+def step(
+    state: GuildState, what: GuildInput, connections: Connections, rules: Rules
+) -> tuple[GuildState, list[Effect]]:
+    """Take one input; ``connections`` are as of that input. The given state is not touched."""
+    return steps(state, [(what, connections)], rules)
+
+
+def steps(
+    state: GuildState, inputs: Iterable[tuple[GuildInput, Connections]], rules: Rules
+) -> tuple[GuildState, list[Effect]]:
+    """Take several inputs in order, as so many steps, for the price of one copy."""
+    draft = Draft(state, rules)
+    for what, connections in inputs:
+        if type(what) is VoiceStateChanged:  # nearly all of them
+            voice_state_changed(draft, what)
+        elif type(what) is GuildSnapshot:
+            reconcile(draft, what, connections)
+        else:
+            _TABLE[type(what)](draft, what)
+    return draft.finish(), draft.effects
+
+
+def _channel_created(draft: Draft, what: ChannelCreated) -> None:
+    draft.channel_created(what.channel_id, what.at)
+    draft.effects.append(SaveChannel(draft.guild_id, what.channel_id, what.name, what.kind, what.at))
+
+
+def _channel_changed(draft: Draft, what: ChannelChanged) -> None:
+    draft.effects.append(SaveChannel(draft.guild_id, what.channel_id, what.name, what.kind))
+
+
+def _channel_deleted(draft: Draft, what: ChannelDeleted) -> None:
+    inside = [it for it in draft.sessions.values() if it.channel_id == what.channel_id]
+    for session in inside:
+        leave(draft, session, seen(what.at, what.replayed_from))
+    draft.effects.append(DropChannel(draft.guild_id, what.channel_id, what.at))
+
+
+def _member_removed(draft: Draft, what: MemberRemoved) -> None:
+    session = draft.sessions.get(what.user_id)
+    if session is not None:
+        leave(draft, session, seen(what.at, what.replayed_from))
+
+
+def _roles_changed(_draft: Draft, _what: RolesChanged) -> None:
+    """Roles decide about attendance, not about sessions: the journal keeps them for the events."""
+
+
+def _guild_changed(draft: Draft, what: GuildChanged) -> None:
+    draft.know(what.at, name=what.name, afk_channel_id=what.afk_channel_id)
+
+
+def _guild_unavailable(draft: Draft, what: GuildUnavailable) -> None:
+    if draft.state.lost_at is None:
+        draft.know(what.at, lost_at=what.at)
+
+
+def _guild_lost(draft: Draft, what: GuildLost) -> None:
+    for session in list(draft.sessions.values()):
+        leave(draft, session, seen(what.at), Status.CANCELLED)
+    draft.know(what.at, present=False, connection=None, lost_at=draft.state.lost_at or what.at)
+
+
+def _outbox_outcome(draft: Draft, what: OutboxOutcome) -> None:
+    draft.effects.append(SettleOutbox(what.outbox_id, what.ok, what.detail, what.at))
+
+
+_TABLE: dict[type, Callable[[Draft, Any], None]] = {
+    ChannelCreated: _channel_created,
+    ChannelChanged: _channel_changed,
+    ChannelDeleted: _channel_deleted,
+    MemberRemoved: _member_removed,
+    RolesChanged: _roles_changed,
+    GuildChanged: _guild_changed,
+    GuildUnavailable: _guild_unavailable,
+    GuildLost: _guild_lost,
+    OutboxOutcome: _outbox_outcome,
+}

@@ -1,0 +1,136 @@
+"""The rules of a voice session: how one opens, is cut into spans, and closes (seed 001).
+
+A moment that is not known exactly is a window ``[earliest, at]``. A join is then dated at the window's end
+and a leave at its beginning, with the width as slack: between the two the member was certainly there.
+"""
+
+from msgspec.structs import replace
+
+from engine.domain.effects import DropSession, SaveSession, SaveSpan, Status
+from engine.domain.guild import Draft
+from engine.domain.inputs import VoiceFlags, VoiceState, VoiceStateChanged
+from engine.domain.sessions import Session, Window, seen
+
+Presence = VoiceStateChanged | VoiceState
+
+
+def voice_state_changed(draft: Draft, change: VoiceStateChanged) -> None:
+    """Follow one member between channels. A repeated update changes nothing."""
+    when = seen(change.at, change.replayed_from)
+    session = draft.sessions.get(change.user_id)
+    if change.bot and not draft.rules.track_bots:
+        if session is not None:  # taken for a person until now
+            drop(draft, session)
+    elif session is None:
+        if change.channel_id is not None:
+            join(draft, change, change.channel_id, when)
+    elif change.channel_id is None:
+        leave(draft, session, when)
+    elif change.channel_id != session.channel_id:
+        move(draft, session, change, change.channel_id, when)
+    else:
+        cut(draft, session, change, when)
+
+
+def join(draft: Draft, who: Presence, channel_id: int, when: Window) -> Session:
+    """Open a session, never before the user's last one ended."""
+    free_at = draft.left.get(who.user_id, when.earliest)
+    joined_at = max(when.at, free_at)
+    session = Session(
+        user_id=who.user_id,
+        channel_id=channel_id,
+        joined_at=joined_at,
+        flags=who.flags,
+        span_at=joined_at,
+        chain_at=joined_at,
+        joined_slack_ms=joined_at - max(when.earliest, free_at),
+        gateway_session_id=who.gateway_session_id,
+    )
+    draft.open(session)
+    draft.effects.append(SaveSession(draft.guild_id, session, at=joined_at))
+    return session
+
+
+def leave(draft: Draft, session: Session, when: Window, status: Status = Status.COMPLETED) -> bool:
+    """Close a session; return whether it leaves a row.
+
+    It leaves none if even its longest reading is shorter than the minimum.
+    """
+    left_at = max(when.earliest, session.span_at)
+    slack_ms = max(when.at, left_at) - left_at
+    longest_ms = left_at + slack_ms - session.joined_at + session.joined_slack_ms
+    if longest_ms < draft.rules.min_session_ms:
+        drop(draft, session)
+        return False
+    # A session of no length keeps its millisecond: the next one must not get the same id.
+    draft.close(session, max(left_at, session.joined_at + 1))
+    draft.effects.append(SaveSession(draft.guild_id, session, left_at + slack_ms, left_at, slack_ms, status))
+    return True
+
+
+def drop(draft: Draft, session: Session) -> None:
+    """Forget a session altogether."""
+    draft.close(session, None)
+    draft.effects.append(DropSession(draft.guild_id, session.user_id, session.joined_at))
+
+
+def move(draft: Draft, session: Session, who: Presence, channel_id: int, when: Window) -> None:
+    """Close one session and open the next of its chain; the chain runs through one that leaves no row."""
+    kept = leave(draft, session, when)
+    previous_at = session.joined_at if kept else session.previous_at
+    following = join(draft, who, channel_id, when)
+    created_at = draft.created.get(channel_id)
+    following = replace(
+        following,
+        chain_at=following.chain_at if previous_at is None else session.chain_at,
+        previous_at=previous_at,
+        via_channel_creation=created_at is not None
+        and 0 <= when.at - created_at <= draft.rules.channel_creation_ms,
+    )
+    draft.open(following)
+    draft.effects[-1] = SaveSession(draft.guild_id, following, at=following.joined_at)
+
+
+def cut(draft: Draft, session: Session, who: Presence, when: Window) -> None:
+    """End the current span where a flag has changed."""
+    if who.flags == session.flags:
+        if who.gateway_session_id != session.gateway_session_id:
+            _save(draft, replace(session, gateway_session_id=who.gateway_session_id), when.at)
+        return
+    if when.earliest < when.at:
+        session = bridge_spans(draft, session, when)
+    at = max(when.at, session.span_at)
+    _end_span(draft, session, at, session.flags)
+    cut_session = replace(session, flags=who.flags, span_at=at, gateway_session_id=who.gateway_session_id)
+    _save(draft, cut_session, at)
+
+
+def bridge(draft: Draft, session: Session, who: Presence, when: Window) -> None:
+    """Let a session run on over a gap at both ends of which the same presence stood."""
+    bridged = bridge_spans(draft, session, when)
+    _save(
+        draft,
+        replace(bridged, flags=who.flags, gateway_session_id=who.gateway_session_id),
+        bridged.span_at,
+    )
+
+
+def bridge_spans(draft: Draft, session: Session, when: Window) -> Session:
+    """Write the span up to the gap and the gap itself, whose flags nobody saw."""
+    start = max(when.earliest, session.span_at)
+    end = max(when.at, start)
+    _end_span(draft, session, start, session.flags)
+    _end_span(draft, replace(session, span_at=start), end, session.flags | VoiceFlags.BRIDGED)
+    return replace(session, span_at=end, bridged=session.bridged or end > start)
+
+
+def _end_span(draft: Draft, session: Session, at: int, flags: int) -> None:
+    if at > session.span_at:
+        draft.effects.append(
+            SaveSpan(draft.guild_id, session.user_id, session.joined_at, session.span_at, at, int(flags))
+        )
+
+
+def _save(draft: Draft, session: Session, at: int) -> None:
+    draft.open(session)
+    draft.effects.append(SaveSession(draft.guild_id, session, at=at))

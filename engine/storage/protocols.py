@@ -1,0 +1,137 @@
+"""What the actors and the adapter may ask of storage. The back-ends stand beside; nobody else names them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from engine.domain.effects import Effect, PostMessage
+from engine.domain.guild import GuildState
+from engine.domain.inputs import Entry, Input
+from engine.domain.partition import PartitionState
+
+
+class StorageError(Exception):
+    """Storage cannot do what it was asked; the text is one line that says what to do."""
+
+
+class Record(NamedTuple):
+    """One entry as read from the journal. ``entry`` is None where ``error`` says why it cannot be read."""
+
+    journal_id: str
+    entry: Entry | None
+    raw: bytes
+    error: str = ""
+
+
+class Appender(Protocol):
+    """The one door. Thread-safe; never blocks on Redis; order of calls is order in the journal."""
+
+    def append(self, *inputs: Input) -> None:
+        """Take inputs for the journal. Raises ``StorageError`` only if memory and spool are both full."""
+        ...
+
+
+class Journal(Protocol):
+    """One partition's journal, as its one reader sees it.
+
+    All methods raise ``ConnectionError`` when it is away.
+    """
+
+    def read(self, after: str, count: int, block_ms: int) -> list[Record]:
+        """Return up to ``count`` records after the id ``after``, waiting up to ``block_ms`` for the first."""
+        ...
+
+    def last_id(self) -> str:
+        """Return the id of the last entry ever appended, ``0-0`` if none.
+
+        Below the cursor, it is an older journal than the one that was read.
+        """
+        ...
+
+    def length(self) -> int:
+        """Return how many entries are kept."""
+        ...
+
+    def lag(self, cursor: str) -> int:
+        """Return how many entries lie behind ``cursor`` and are not yet taken."""
+        ...
+
+    def trim(self, committed: str, now: int) -> int:
+        """Remove entries older than the retention or above the cap; return how many.
+
+        Never one after ``committed``.
+        """
+        ...
+
+
+class DeadLetter(NamedTuple):
+    """An entry that could not take effect, kept whole."""
+
+    journal_id: str
+    guild_id: int | None
+    raw: bytes
+    reason: str
+    at: int
+
+
+@dataclass(slots=True)
+class Commit:
+    """One ledger transaction: the effects of a batch, and the partition's state after it.
+
+    ``before`` is the cursor the ledger must stand at. ``state.sources`` and ``.connections`` are whole;
+    ``sources_changed`` names the sources whose rows must be written.
+    """
+
+    before: str
+    state: PartitionState
+    effects: list[Effect] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    sources_changed: set[str] = field(default_factory=set)
+    connections_changed: bool = False
+
+
+class Ledger(Protocol):
+    """The truth. One partition's writer; every method may be called from any thread."""
+
+    def load_partition(self) -> PartitionState:
+        """Return where the partition stands."""
+        ...
+
+    def load_guild(self, guild_id: int, now: int) -> GuildState:
+        """Return a guild as of the last commit; ``now`` is the partition's time (see ``rules.MEMORY_MS``)."""
+        ...
+
+    def commit(self, commit: Commit) -> None:
+        """Write all of it or nothing.
+
+        A commit that took effect before (the reply was lost) is recognised by its cursor and does nothing.
+        Raises ``StorageBusy`` if trying again later may help (locked, full), ``StorageError`` if not.
+        """
+        ...
+
+    def pending_outbox(self, limit: int) -> list[PostMessage]:
+        """Return the outbox effects without an outcome, oldest first."""
+        ...
+
+    def open_sessions(self) -> Iterable[tuple[int, Sequence[tuple[int, bytes]]]]:
+        """Yield ``(guild_id, [(user_id, live value)])`` for every guild with open sessions (see ``live``)."""
+        ...
+
+
+class StorageBusy(StorageError):  # noqa: N818 - a state that passes, not an error
+    """The ledger is locked or full: nothing was written, the same call may succeed later."""
+
+
+class LiveState(Protocol):
+    """The mirror of the open sessions that others read. Losing it loses nothing."""
+
+    def mirror(self, before: str, cursor: str, effects: Sequence[Effect]) -> bool:
+        """Apply a commit's effects; False where the mirror does not stand at ``before`` and must be rebuilt.
+
+        Raises ``ConnectionError`` when Redis is away.
+        """
+        ...
+
+    def rebuild(self, cursor: str, sessions: Iterable[tuple[int, Sequence[tuple[int, bytes]]]]) -> None:
+        """Replace the whole mirror by what the ledger says, as of ``cursor``."""
+        ...
