@@ -1,0 +1,160 @@
+"""The tables of ``config.toml``: every key, its type, its range and its default.
+
+Strict: an unknown key, a wrong type or a value out of range is an error. ``config.load`` turns all errors of
+a file into lines for people.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+# Snowflakes are unsigned 64-bit; the ledger's integers are signed.
+_MAX_ID = 2**63 - 1
+_REDIS_SCHEMES = ("redis", "rediss", "unix")
+
+
+class Table(BaseModel):
+    """What all tables have in common."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _id(value: Any) -> Any:
+    """Accept an id as a string too: 64-bit numbers do not survive every editor and script."""
+    if not isinstance(value, str):
+        return value
+    if not value:
+        return None
+    if not re.fullmatch(r"[0-9]{1,20}", value):
+        raise ValueError("must be an id: digits only")
+    return int(value)
+
+
+def _path(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("must not contain a NUL character")
+    return value
+
+
+def _database(value: str) -> str:
+    if "://" in value:
+        raise ValueError("must be the path of an SQLite file")
+    return value
+
+
+def _redis(value: str) -> str:
+    if value == "embedded":
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in _REDIS_SCHEMES:
+        raise ValueError("must be 'embedded' or a redis://, rediss:// or unix:// URL")
+    if not (parts.path if parts.scheme == "unix" else parts.hostname):
+        raise ValueError("must name a host, or a socket's path for unix://")
+    if parts.port == 0:
+        raise ValueError("must name a port from 1 to 65535")
+    return value
+
+
+DiscordId = Annotated[Annotated[int, Field(ge=1, le=_MAX_ID)] | None, BeforeValidator(_id)]
+PathText = Annotated[str, Field(max_length=4096), AfterValidator(_path)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+
+
+class Discord(Table):
+    """``token`` is no key of the file: it comes from the environment, ``DISCORD_TOKEN``."""
+
+    token: SecretStr | None = None
+    api_base_url: Annotated[str, Field(pattern=r"^(https?://[^\s/]\S*)?$")] = ""
+    gateway: Literal["auto", "discord", "simulator"] = "auto"
+    shard_ids: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False)] = ()
+    shard_count: Annotated[int, Field(ge=0, le=16_384)] = 0
+    members_intent: bool = False
+    log_channel_id: DiscordId = None
+
+    @model_validator(mode="after")
+    def _shards_fit(self) -> "Discord":
+        if len(set(self.shard_ids)) != len(self.shard_ids):
+            raise ValueError("shard_ids: names a shard twice")
+        if any(shard >= self.shard_count for shard in self.shard_ids):
+            raise ValueError(f"shard_ids: must lie below shard_count, which is {self.shard_count}")
+        return self
+
+
+class Storage(Table):
+    """Where things are kept. ``redis`` may carry a password, so it never shows in a repr."""
+
+    data_dir: Annotated[PathText, Field(min_length=1)] = "data"
+    database: Annotated[PathText, AfterValidator(_database)] = ""
+    redis: Annotated[str, Field(repr=False), AfterValidator(_redis)] = "embedded"
+    partitions: Annotated[int, Field(ge=1, le=64)] = 1
+    journal_retention_h: Annotated[float, Field(ge=0, le=8760)] = 24.0
+    journal_max_entries: Annotated[int, Field(ge=1000, le=1_000_000_000)] = 1_000_000
+    memory_max_entries: Annotated[int, Field(ge=1, le=100_000_000)] = 100_000
+    spool_max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 256
+
+
+class Sessions(Table):
+    """Thresholds of the session rules."""
+
+    min_session_s: Seconds = 1.0
+    track_bots: bool = False
+    channel_creation_s: Seconds = 10.0
+
+
+class Engine(Table):
+    """How the engine process works."""
+
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    batch_max_entries: Annotated[int, Field(ge=1, le=100_000)] = 2000
+    park_after_s: Annotated[float, Field(gt=0, le=604_800)] = 600.0
+
+
+class Api(Table):
+    """Where HTTP is served."""
+
+    host: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[^\s\x00]+$")] = "127.0.0.1"
+    port: Port = 8787
+    socket: PathText = ""
+    token_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "ROLLCALL_TOKEN"  # noqa: S105  # a name
+
+
+class Log(Table):
+    """How much is logged, and in which form."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class Simulator(Table):
+    """The demo community, used without a token."""
+
+    port: Port = 0
+    guilds: Annotated[int, Field(ge=1, le=10_000)] = 3
+    members: Annotated[int, Field(ge=1, le=100_000)] = 40
+    seed: Annotated[int, Field(ge=0, le=_MAX_ID)] = 1
+    speed: Annotated[float, Field(gt=0, le=10_000)] = 1.0
+
+
+class Events(Table):
+    """No keys yet."""
+
+
+class Trackers(Table):
+    """No keys yet."""
+
+
+class Settings(Table):
+    """The whole file."""
+
+    discord: Discord = Discord()
+    storage: Storage = Storage()
+    sessions: Sessions = Sessions()
+    events: Events = Events()
+    trackers: Trackers = Trackers()
+    engine: Engine = Engine()
+    api: Api = Api()
+    log: Log = Log()
+    simulator: Simulator = Simulator()
