@@ -1,10 +1,19 @@
-"""The part of a partition that is a fact: where it stands in its journal, and its time."""
+"""The part of a partition that is a fact: where it stands in its journal, its time, and what it lets in."""
+
+from collections.abc import Iterable
+from typing import Generic, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from engine.domain import gateway
 from engine.domain.gateway import Connections
+from engine.domain.inputs import Entry, GuildInput, Heartbeat
+from engine.domain.rules import MEMORY_MS
 
 START = "0-0"  # the id before a stream's first entry
+
+RecordT = TypeVar("RecordT")
 
 
 class PartitionState(Struct, frozen=True):
@@ -18,3 +27,44 @@ class PartitionState(Struct, frozen=True):
     now: int = 0
     sources: dict[str, tuple[int, int]] = {}
     connections: Connections = {}
+
+
+class Admission(Struct, Generic[RecordT]):
+    """What a batch of entries comes to: the partition's next state, and each guild's share in order.
+
+    A share's item is the input, the connections as of that input, and the record it came from.
+    """
+
+    state: PartitionState
+    shares: dict[int, list[tuple[GuildInput, Connections, RecordT]]]
+    sources_changed: set[str]
+    duplicates: int = 0
+    late: int = 0
+
+
+def admit(state: PartitionState, cursor: str, entries: Iterable[tuple[Entry, RecordT]]) -> Admission[RecordT]:
+    """Let in a batch that ends at ``cursor``: drop what came twice, let time pass, sort by guild."""
+    now, connections, sources = state.now, state.connections, dict(state.sources)
+    admission: Admission[RecordT] = Admission(state, {}, set())
+    shares = admission.shares
+    for entry, record in entries:
+        source, what = entry.source, entry.input
+        if entry.seq <= sources.get(source, (-1, 0))[0]:
+            admission.duplicates += 1
+            continue
+        sources[source] = (entry.seq, what.at)
+        admission.sources_changed.add(source)
+        now = max(now, what.at)
+        if isinstance(what, Heartbeat):
+            connections = gateway.beat(connections, what.shards)
+            continue
+        if what.at < now - MEMORY_MS:
+            admission.late += 1
+            what = replace(what, at=now - MEMORY_MS)
+        share = shares.get(what.guild_id)
+        if share is None:
+            shares[what.guild_id] = [(what, connections, record)]
+        else:
+            share.append((what, connections, record))
+    admission.state = PartitionState(cursor, now, sources, connections)
+    return admission

@@ -1,0 +1,142 @@
+"""The actor that makes a partition's batches durable, one transaction each, while the next is stepped."""
+
+import time
+from collections.abc import Callable
+from queue import Queue
+from typing import Any, NamedTuple, Protocol
+
+import pykka
+import structlog
+
+from engine.domain.effects import PostMessage
+from engine.storage.protocols import Commit, Journal, Ledger, LiveState, StorageBusy
+
+log = structlog.get_logger(__name__)
+
+COMMITS_AHEAD = 1  # batches that may wait for the ledger: then the partition waits, and the journal fills
+RETRY_S = (0.05, 0.1, 0.25, 0.5, 1.0)  # between tries of a commit while the ledger is locked or full
+TRIM_EVERY_MS = 60_000
+OUTBOX_AGAIN_MS = 60_000
+
+
+class OutboxSender(Protocol):
+    """Brings outbox effects to the ingest. Raises ``ConnectionError`` when Redis is away."""
+
+    def send(self, messages: list[PostMessage]) -> None:
+        """Send them, at least once each; the receiver knows them by their ids."""
+        ...
+
+
+class Drained(NamedTuple):
+    """Ask: answered once every commit told before is in the ledger."""
+
+
+class CommitterStats:
+    """Counters that others may read at any time."""
+
+    def __init__(self) -> None:
+        self.commits = 0
+        self.effects = 0
+        self.commit_ms = 0.0
+        self.retries = 0
+        self.busy_since: float | None = None
+        self.busy_reason = ""
+        self.mirror_rebuilds = 0
+        self.mirror_stale = True
+        self.trimmed = 0
+        self.committed_now = 0
+        self.cursor = ""
+
+
+class Committer(pykka.ThreadingActor):
+    """Commits, then mirrors, then sends the outbox. Only the first is a promise; the others catch up."""
+
+    use_daemon_thread = True
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        journal: Journal,
+        live: LiveState,
+        outbox: OutboxSender,
+        stopping: Callable[[float], bool],
+    ) -> None:
+        super().__init__()
+        self._ledger, self._journal, self._live, self._outbox = ledger, journal, live, outbox
+        self._stopping = stopping
+        self.stats = CommitterStats()
+        self._mirrored: str | None = None  # the cursor the mirror stands at, as far as we know
+        self._gave_up = False
+        self._outbox_due_at = 0
+        self._trim_due_at = 0
+
+    @staticmethod
+    def _create_actor_inbox() -> Any:
+        return Queue(maxsize=COMMITS_AHEAD)
+
+    def on_receive(self, message: Commit | Drained) -> None:
+        """Make one batch durable (tell), or answer that all before are (ask)."""
+        if not isinstance(message, Commit) or self._gave_up:
+            return
+        if self._commit(message):
+            self._after(message)
+        else:
+            self._gave_up = True  # stopping with a busy ledger: the journal keeps this batch and the next
+
+    def _commit(self, commit: Commit) -> bool:
+        started = time.perf_counter()
+        tries = 0
+        while not self._try(commit):
+            if self._stopping(RETRY_S[min(tries, len(RETRY_S) - 1)]):
+                return False
+            tries += 1
+        stats = self.stats
+        stats.commits += 1
+        stats.effects += len(commit.effects)
+        stats.commit_ms += (time.perf_counter() - started) * 1000
+        stats.committed_now, stats.cursor = commit.state.now, commit.state.cursor
+        return True
+
+    def _try(self, commit: Commit) -> bool:
+        try:
+            self._ledger.commit(commit)
+        except StorageBusy as error:
+            self.stats.retries += 1
+            self.stats.busy_reason = str(error)
+            if self.stats.busy_since is None:
+                self.stats.busy_since = time.monotonic()
+                log.warning("ledger_busy", reason=str(error))
+            return False
+        if self.stats.busy_since is not None:
+            log.info("ledger_free", after_s=round(time.monotonic() - self.stats.busy_since, 3))
+            self.stats.busy_since = None
+        return True
+
+    def _after(self, commit: Commit) -> None:
+        try:
+            self._mirror(commit)
+            self._send_outbox(commit)
+            self._trim(commit)
+        except ConnectionError as error:
+            self._mirrored, self._outbox_due_at, self.stats.mirror_stale = None, 0, True
+            log.debug("redis_away", reason=str(error))
+
+    def _mirror(self, commit: Commit) -> None:
+        cursor = commit.state.cursor
+        if self._mirrored is None or not self._live.mirror(commit.before, cursor, commit.effects):
+            self._mirrored = None
+            self._live.rebuild(cursor, self._ledger.open_sessions())
+            self.stats.mirror_rebuilds += 1
+        self._mirrored, self.stats.mirror_stale = cursor, False
+
+    def _send_outbox(self, commit: Commit) -> None:
+        fresh = any(type(effect) is PostMessage for effect in commit.effects)
+        if fresh or commit.state.now >= self._outbox_due_at:
+            # All that have no outcome, not just the fresh: the stream may have been lost with Redis.
+            self._outbox.send(self._ledger.pending_outbox(limit=100))
+            self._outbox_due_at = commit.state.now + OUTBOX_AGAIN_MS
+
+    def _trim(self, commit: Commit) -> None:
+        if commit.state.now >= self._trim_due_at:
+            self.stats.trimmed += self._journal.trim(commit.state.cursor, commit.state.now)
+            self._trim_due_at = commit.state.now + TRIM_EVERY_MS

@@ -1,0 +1,130 @@
+"""The actor of one guild: it serializes whatever concerns that guild."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from engine.actors.pool import Dispatcher, PooledActor
+from engine.domain.effects import Effect
+from engine.domain.gateway import Connections
+from engine.domain.guild import GuildState
+from engine.domain.inputs import GuildInput
+from engine.domain.rules import Rules
+from engine.domain.step import steps
+
+Share = Sequence[tuple[GuildInput, Connections, Any]]
+
+
+class Round:
+    """A batch on its way through several guilds: collects their effects and failures, and wakes who waits."""
+
+    def __init__(self, guilds: int) -> None:
+        self.effects: list[Effect] = []
+        self.failed: dict[int, str] = {}
+        self._missing = guilds
+        self._lock = threading.Lock()
+        self._complete = threading.Event()
+
+    def done(self, effects: list[Effect]) -> None:
+        """Take one guild's effects."""
+        with self._lock:
+            self.effects += effects
+            self._missing -= 1
+            complete = self._missing == 0
+        if complete:
+            self._complete.set()
+
+    def fail(self, guild_id: int, reason: str) -> None:
+        """Note that a guild's actor did not take its share."""
+        with self._lock:
+            self.failed[guild_id] = reason
+        self.done([])
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for every guild; False if time ran out."""
+        return self._complete.wait(timeout_s)
+
+
+class Take(NamedTuple):
+    """Take a share of a batch, and answer to the round."""
+
+    share: Share
+    round: Round
+
+
+class Describe(NamedTuple):
+    """Ask for the whole state, as plain values."""
+
+
+class GuildActor(PooledActor):
+    """Owns the state of one guild: decides with the step, then adopts; the partition commits.
+
+    An exception in the step leaves the state as it was, is told to the round and ends the actor. Its
+    successor loads the state from the ledger.
+    """
+
+    def __init__(
+        self, dispatcher: Dispatcher, guild_id: int, load: Callable[[int], GuildState], rules: Rules
+    ) -> None:
+        super().__init__(dispatcher)
+        self._guild_id = guild_id
+        self._load = load
+        self._rules = rules
+        self._state: GuildState | None = None
+
+    def on_receive(self, message: Take | Describe) -> object:
+        """Take a share (tell) or describe the state (ask)."""
+        if type(message) is not Take:
+            return describe(self._known())
+        self._take(message)
+        return None
+
+    def _take(self, message: Take) -> None:
+        try:
+            state, effects = steps(
+                self._known(), [(what, connections) for what, connections, _ in message.share], self._rules
+            )
+        except BaseException as error:
+            message.round.fail(self._guild_id, f"{type(error).__name__}: {error}")
+            raise
+        self._state = state
+        message.round.done(effects)
+
+    def _known(self) -> GuildState:
+        # Loaded at the first message and not in on_start: a failure then has a message to be told to.
+        if self._state is None:
+            self._state = self._load(self._guild_id)
+        return self._state
+
+
+def describe(state: GuildState) -> dict[str, Any]:
+    """Return a guild's state as plain values, ids as strings."""
+    return {
+        "guildId": str(state.guild_id),
+        "name": state.name,
+        "present": state.present,
+        "afkChannelId": _text(state.afk_channel_id),
+        "connection": state.connection,
+        "confirmedAt": state.confirmed_at,
+        "lostAt": state.lost_at,
+        "openSessions": [
+            {
+                "userId": str(it.user_id),
+                "channelId": str(it.channel_id),
+                "joinedAt": it.joined_at,
+                "joinedSlackMs": it.joined_slack_ms,
+                "flags": it.flags,
+                "spanAt": it.span_at,
+                "chainAt": it.chain_at,
+                "previousAt": it.previous_at,
+                "bridged": it.bridged,
+            }
+            for it in state.sessions.values()
+        ],
+        "recentlyLeft": {str(user_id): at for user_id, at in state.left.items()},
+        "recentlyCreatedChannels": {str(channel_id): at for channel_id, at in state.created.items()},
+    }
+
+
+def _text(snowflake: int | None) -> str | None:
+    return None if snowflake is None else str(snowflake)

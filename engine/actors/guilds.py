@@ -1,0 +1,158 @@
+"""A partition's guild actors: found or started by guild, fed, restarted, parked."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from engine.actors.guild import Describe, GuildActor, Round, Share, Take
+from engine.actors.pool import Dispatcher
+from engine.actors.supervisor import ChildFailed
+from engine.domain.effects import Effect
+from engine.domain.guild import GuildState
+from engine.domain.rules import Rules
+
+if TYPE_CHECKING:
+    import pykka
+
+ROUND_TIMEOUT_S = 60.0  # no step takes long: an actor silent for this long is stuck
+ASK_TIMEOUT_S = 5.0
+TRIES_ALONE = 3
+
+
+class StuckError(Exception):
+    """A guild's actor does not answer; only a fresh process gets rid of it."""
+
+
+class Refused(NamedTuple):
+    """A record that could not take effect, and why."""
+
+    guild_id: int
+    record: Any
+    reason: str
+
+
+class Outcome(NamedTuple):
+    """What a batch came to."""
+
+    effects: list[Effect]
+    refused: list[Refused]
+
+
+class _Child:
+    __slots__ = ("ref", "used_at")
+
+    def __init__(self, ref: "pykka.ActorRef[GuildActor]", used_at: int) -> None:
+        self.ref = ref
+        self.used_at = used_at
+
+
+class Guilds:
+    """Belongs to the partition's thread. ``load`` must see all that the committer was told: see ``drain``."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        supervisor: "pykka.ActorRef[Any]",
+        load: Callable[[int], GuildState],
+        drain: Callable[[], None],
+        rules: Rules,
+    ) -> None:
+        self._dispatcher, self._supervisor = dispatcher, supervisor
+        self._load, self._drain, self._rules = load, drain, rules
+        self._children: dict[int, _Child] = {}
+        self._quarantined: dict[int, str] = {}
+        self._idle_check_at = 0
+
+    def __len__(self) -> int:
+        return len(self._children)
+
+    def names(self) -> list[tuple[int, int]]:
+        """Return ``(guild_id, used_at)`` of the living actors; may be called from any thread."""
+        return [(guild_id, child.used_at) for guild_id, child in list(self._children.items())]
+
+    def describe(self, guild_id: int) -> dict[str, Any] | None:
+        """Return a guild's whole state, None if it has no actor now; may be called from any thread."""
+        child = self._children.get(guild_id)
+        if child is None:
+            return None
+        return cast("dict[str, Any]", child.ref.ask(Describe(), timeout=ASK_TIMEOUT_S))
+
+    def take(self, shares: dict[int, list[Any]], now: int) -> Outcome:
+        """Let every guild take its share of a batch, and recover those that fail."""
+        outcome = Outcome([], [])
+        if self._quarantined:
+            shares = self._withhold(shares, outcome)
+        if not shares:
+            return outcome
+        failed = self._feed(shares, now, outcome)
+        for guild_id, reason in failed.items():
+            self._recover(guild_id, shares[guild_id], now, reason, outcome)
+        return outcome
+
+    def park(self, now: int, idle_ms: int) -> int:
+        """Stop the actors without work for ``idle_ms``; call it only when all is committed."""
+        idle = [guild_id for guild_id, child in self._children.items() if child.used_at < now - idle_ms]
+        for guild_id in idle:
+            self._children.pop(guild_id).ref.stop(block=False)
+        return len(idle)
+
+    def _feed(self, shares: dict[int, list[Any]], now: int, outcome: Outcome) -> dict[int, str]:
+        gathering = Round(len(shares))
+        for guild_id, share in shares.items():
+            self._child(guild_id, now).ref.tell(Take(share, gathering))
+        if not gathering.wait(ROUND_TIMEOUT_S):
+            raise StuckError(f"a guild actor has not answered for {ROUND_TIMEOUT_S:.0f} s")
+        outcome.effects.extend(gathering.effects)
+        return gathering.failed
+
+    def _child(self, guild_id: int, now: int) -> _Child:
+        child = self._children.get(guild_id)
+        if child is None:
+            ref = GuildActor.start_on(self._dispatcher, guild_id, self._load, self._rules)
+            child = self._children[guild_id] = _Child(ref, now)
+        child.used_at = now
+        return child
+
+    def _withhold(self, shares: dict[int, list[Any]], outcome: Outcome) -> dict[int, list[Any]]:
+        for guild_id in self._quarantined.keys() & shares.keys():
+            reason = f"quarantined: {self._quarantined[guild_id]}"
+            outcome.refused.extend(Refused(guild_id, record, reason) for _, _, record in shares[guild_id])
+        return {guild_id: it for guild_id, it in shares.items() if guild_id not in self._quarantined}
+
+    def _recover(self, guild_id: int, share: list[Any], now: int, reason: str, outcome: Outcome) -> None:
+        """Feed a failed guild's share again, to fresh actors, and leave out what they fail at alone."""
+        self._drain()
+        del self._children[guild_id]
+        if not self._may_restart(guild_id, reason, now):
+            self._quarantined[guild_id] = reason
+            outcome.refused.extend(Refused(guild_id, it[2], f"quarantined: {reason}") for it in share)
+            return
+        taken: list[Any] = []
+        effects: list[Effect] = []
+        for item in share:
+            error = self._try_alone(guild_id, taken, item, now, effects)
+            if error is None:
+                taken.append(item)
+            else:
+                outcome.refused.append(Refused(guild_id, item[2], error))
+        outcome.effects.extend(effects)
+
+    def _try_alone(
+        self, guild_id: int, taken: Share, item: Any, now: int, effects: list[Effect]
+    ) -> str | None:
+        """Feed one item to the guild's actor; return the last error if three fresh ones failed at it."""
+        error = ""
+        for _ in range(TRIES_ALONE):
+            if guild_id not in self._children and taken:
+                self._feed({guild_id: list(taken)}, now, Outcome([], []))  # its effects are known already
+            fed = Outcome([], [])
+            failed = self._feed({guild_id: [item]}, now, fed)
+            if not failed:
+                effects.extend(fed.effects)
+                return None
+            error = failed[guild_id]
+            self._children.pop(guild_id, None)
+        return error
+
+    def _may_restart(self, guild_id: int, reason: str, now: int) -> bool:
+        failed = ChildFailed(f"guild:{guild_id}", reason, now)
+        return bool(self._supervisor.ask(failed, timeout=ASK_TIMEOUT_S))

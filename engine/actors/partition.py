@@ -1,0 +1,207 @@
+"""The actor of one partition: reads its journal, lets the guilds take each batch, has it committed."""
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pykka
+import structlog
+
+from engine.actors.committer import Committer, Drained, OutboxSender
+from engine.actors.guilds import Guilds, Refused
+from engine.actors.pool import Dispatcher
+from engine.domain.partition import START, PartitionState, admit
+from engine.domain.rules import Rules
+from engine.storage.protocols import Commit, DeadLetter, Journal, Ledger, LiveState, Record
+
+log = structlog.get_logger(__name__)
+
+BLOCK_MS = 250  # how long a turn waits for entries; also how long a stop may have to wait
+AWAY_S = 0.2  # between two looks for a journal that is away
+QUIET_MS = 3_000  # without one entry for this long, the journal may be another one: look
+DRAIN_TIMEOUT_S = 600.0
+PARK_EVERY_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The storage of one partition."""
+
+    journal: Journal
+    ledger: Ledger
+    live: LiveState
+    outbox: OutboxSender
+
+
+@dataclass(frozen=True)
+class PartitionSettings:
+    """``batch_max_entries``: entries a batch; ``park_after_ms``: idle time after which a guild is parked."""
+
+    number: int = 0
+    batch_max_entries: int = 2000
+    park_after_ms: int = 600_000
+
+
+class PartitionStats:
+    """Counters that others may read at any time."""
+
+    def __init__(self) -> None:
+        self.entries = 0
+        self.batches = 0
+        self.duplicates = 0
+        self.late = 0
+        self.corrupt = 0
+        self.dead_letters = 0
+        self.parked = 0
+        self.journal_away_since: float | None = None
+        self.last_entry_at = 0.0  # wall clock, for people
+        self.rewinds = 0
+
+
+class _Turn(NamedTuple):
+    """Tell, to itself: read and take one batch."""
+
+
+class Partition(pykka.ThreadingActor):
+    """Owns one journal and one ledger cursor. Its turns follow each other by a message to itself."""
+
+    use_daemon_thread = True
+
+    def __init__(
+        self,
+        settings: PartitionSettings,
+        stores: Stores,
+        dispatcher: Dispatcher,
+        supervisor: "pykka.ActorRef[Any]",
+        rules: Rules,
+    ) -> None:
+        super().__init__()
+        self.settings, self._stores = settings, stores
+        self.stats = PartitionStats()
+        self.state = PartitionState()
+        self._halt = threading.Event()
+        self._quiet_since = time.monotonic()
+        self._park_due_at = 0
+        self.committer = Committer.start(
+            stores.ledger, stores.journal, stores.live, stores.outbox, self._halt.wait
+        )
+        self.guilds = Guilds(dispatcher, supervisor, self._load, self._drain, rules)
+
+    def on_start(self) -> None:
+        """Stand where the ledger stands."""
+        self.state = self._stores.ledger.load_partition()
+        self._check_journal()
+        self.actor_ref.tell(_Turn())
+
+    def on_receive(self, message: _Turn) -> None:  # noqa: ARG002 - there is but one
+        """Take one batch, then the next."""
+        try:
+            self._turn()
+        except ConnectionError as error:
+            self._journal_away(error)
+        if not self._halt.is_set():
+            self.actor_ref.tell(_Turn())
+
+    def on_stop(self) -> None:
+        """Leave only when what was taken is committed."""
+        self._drain()
+        self.committer.stop(timeout=DRAIN_TIMEOUT_S)
+
+    def halt(self) -> None:
+        """Stop reading; may be called from any thread. What cannot be committed now, the journal keeps."""
+        self._halt.set()
+
+    def _turn(self) -> None:
+        records = self._stores.journal.read(self.state.cursor, self.settings.batch_max_entries, BLOCK_MS)
+        if self.stats.journal_away_since is not None:
+            log.info("journal_back", partition=self.settings.number)
+            self.stats.journal_away_since = None
+        if records:
+            self._quiet_since = time.monotonic()
+            self._take(records)
+        elif time.monotonic() - self._quiet_since > QUIET_MS / 1000:
+            self._quiet_since = time.monotonic()
+            self._check_journal()
+
+    def _take(self, records: list[Record]) -> None:
+        before = self.state.cursor
+        readable = [(record.entry, record) for record in records if record.entry is not None]
+        admission = admit(self.state, records[-1].journal_id, readable)
+        outcome = self.guilds.take(admission.shares, admission.state.now)
+        commit = Commit(
+            before,
+            admission.state,
+            outcome.effects,
+            _dead_letters(records, outcome.refused, admission.state.now),
+            admission.sources_changed,
+            admission.state.connections is not self.state.connections,
+        )
+        self.committer.tell(commit)
+        self.state = admission.state
+        self._count(records, readable, commit, admission.duplicates, admission.late)
+        self._park()
+
+    def _count(
+        self, records: list[Record], readable: list[Any], commit: Commit, duplicates: int, late: int
+    ) -> None:
+        stats = self.stats
+        stats.entries += len(records)
+        stats.batches += 1
+        stats.duplicates += duplicates
+        stats.late += late
+        stats.corrupt += len(records) - len(readable)
+        stats.dead_letters += len(commit.dead_letters)
+        stats.last_entry_at = time.time()
+        for letter in commit.dead_letters:
+            log.error("dead_letter", journal_id=letter.journal_id, reason=letter.reason)
+
+    def _check_journal(self) -> None:
+        """Read from the start where the journal is older than the cursor: sources tell what was taken."""
+        last_id = self._stores.journal.last_id()
+        if _place(last_id) < _place(self.state.cursor):
+            log.warning("journal_behind_cursor", last_id=last_id, cursor=self.state.cursor)
+            self.stats.rewinds += 1
+            self._rewind()
+
+    def _rewind(self) -> None:
+        self._drain()
+        before = self.state.cursor
+        state = PartitionState(START, self.state.now, self.state.sources, self.state.connections)
+        self.committer.tell(Commit(before, state))
+        self.state = state
+
+    def _park(self) -> None:
+        if self.state.now < self._park_due_at:
+            return
+        self._park_due_at = self.state.now + PARK_EVERY_MS
+        self._drain()
+        self.stats.parked += self.guilds.park(self.state.now, self.settings.park_after_ms)
+
+    def _journal_away(self, error: ConnectionError) -> None:
+        if self.stats.journal_away_since is None:
+            self.stats.journal_away_since = time.monotonic()
+            log.warning("journal_away", partition=self.settings.number, reason=str(error))
+        self._halt.wait(AWAY_S)
+
+    def _load(self, guild_id: int) -> Any:
+        return self._stores.ledger.load_guild(guild_id, self.state.now)
+
+    def _drain(self) -> None:
+        self.committer.ask(Drained(), timeout=DRAIN_TIMEOUT_S)
+
+
+def _dead_letters(records: list[Record], refused: list[Refused], now: int) -> list[DeadLetter]:
+    letters = [
+        DeadLetter(record.journal_id, None, record.raw, record.error, now)
+        for record in records
+        if record.entry is None
+    ]
+    letters += [
+        DeadLetter(it.record.journal_id, it.guild_id, it.record.raw, it.reason, now) for it in refused
+    ]
+    return letters
+
+
+def _place(journal_id: str) -> tuple[int, ...]:
+    return tuple(map(int, journal_id.split("-")))
