@@ -1,0 +1,35 @@
+"""The daemon's folders: made where missing, checked where they exist."""
+
+import os
+import stat
+from pathlib import Path
+
+from engine.config import DEFAULT_FILE, Config, ConfigError
+
+
+def prepare(config: Config) -> None:
+    """Make the data directory and the folder of the sockets. Raises ``ConfigError`` where that cannot be."""
+    place = f"{config.source or DEFAULT_FILE}: storage.data_dir"
+    try:
+        _make(config.data_dir)
+        _make(config.runtime_dir)
+        config.database.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"cannot be used: {error.strerror} (got {str(error.filename)!r})"
+        raise ConfigError([f"{place}: {problem}"]) from error
+    _require_own(config.runtime_dir, place)
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise PermissionError(13, "it is not writable for this user", str(folder))
+
+
+def _require_own(folder: Path, place: str) -> None:
+    """Refuse a folder of sockets that others own or can write: in /tmp anybody may make one first."""
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise ConfigError([f"{place}: the sockets' folder {folder} belongs to somebody else"])
+    if found.st_mode & 0o077:
+        folder.chmod(0o700)

@@ -1,0 +1,155 @@
+"""One child of the parent: its command, its process, and where that stands."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TypedDict
+
+import structlog
+
+from engine.processes.budget import RestartBudget
+from engine.processes.lifeline import Lifeline
+
+_log = structlog.get_logger(__name__)
+_PROBE_EVERY_S = 0.05
+
+
+class State(StrEnum):
+    """Where a child stands."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    WAITING = "waiting"  # failed; will be started again after its delay
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+class Description(TypedDict):
+    """A child as ``rollcall debug processes --json`` shows it."""
+
+    name: str
+    pid: int | None
+    startedAt: str | None
+    restarts: int
+    state: str
+
+
+async def at_once() -> bool:
+    """Answer for a child that is ready as soon as it runs."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """What to start.
+
+    ``command`` is called in a thread before each start and may prepare things; what it raises as an
+    ``Exception`` ends the daemon with that text. ``ready`` answers whether the process does its work by now.
+    ``awaited``: the children after it start only when it is ready. ``stop_s``: how long it may take from
+    SIGTERM to its end.
+    """
+
+    name: str
+    command: Callable[[], list[str]]
+    ready: Callable[[], Awaitable[bool]] = at_once
+    awaited: bool = False
+    ready_s: float = 30.0
+    stop_s: float = 3.0
+
+
+@dataclass(slots=True)
+class Child:
+    """A child and its current process. ``ready`` is set while that does its work."""
+
+    spec: ChildSpec
+    lifeline: Lifeline
+    budget: RestartBudget = field(default_factory=RestartBudget)
+    state: State = State.STOPPED
+    restarts: int = 0
+    started_at: datetime | None = None
+    restart_ordered: bool = False
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    _process: asyncio.subprocess.Process | None = None
+
+    async def run(self) -> int:
+        """Start the process and return its exit code once it has ended (negative: the signal's number)."""
+        self.state = State.STARTING
+        process = await self._spawn()
+        probe = asyncio.create_task(self._probe())
+        try:
+            return await process.wait()
+        finally:
+            probe.cancel()
+            self.ready.clear()
+            self.state = State.STOPPED
+
+    async def stop(self) -> None:
+        """End the process: SIGTERM, then SIGKILL when its time is over."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        self.ready.clear()
+        self.state = State.STOPPING
+        self.signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), self.spec.stop_s)
+        except TimeoutError:
+            _log.warning("child_killed", name=self.spec.name, after_s=self.spec.stop_s)
+            self.signal(signal.SIGKILL)
+            await process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process, if there is one."""
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    def describe(self) -> Description:
+        """Return the child's state for people and programs."""
+        alive = self._process is not None and self._process.returncode is None
+        return {
+            "name": self.spec.name,
+            "pid": self._process.pid if self._process is not None and alive else None,
+            "startedAt": _iso(self.started_at) if self.started_at else None,
+            "restarts": self.restarts,
+            "state": self.state.value,
+        }
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        command = await asyncio.to_thread(self.spec.command)
+        self._process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            env=os.environ | self.lifeline.environment,
+            pass_fds=[self.lifeline.child_fd],
+            # The terminal's Ctrl-C must reach the parent alone, which then stops the children in order.
+            start_new_session=True,
+        )
+        self.started_at = datetime.now(UTC)
+        _log.info("child_started", name=self.spec.name, pid=self._process.pid)
+        return self._process
+
+    async def _probe(self) -> None:
+        while not await self.spec.ready():  # noqa: ASYNC110  # another process has no event to wait on
+            await asyncio.sleep(_PROBE_EVERY_S)
+        self.state = State.RUNNING
+        self.ready.set()
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def ending(exit_code: int) -> str:
+    """Say how a process ended: ``exit code 1`` or ``signal SIGKILL``."""
+    if exit_code >= 0:
+        return f"exit code {exit_code}"
+    try:
+        return f"signal {signal.Signals(-exit_code).name}"
+    except ValueError:
+        return f"signal {-exit_code}"

@@ -1,0 +1,61 @@
+"""Which children the daemon has, in start order, and how each shows that it works."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from engine.config import Config
+from engine.processes.child import ChildSpec
+from engine.processes.lifeline import bound
+from engine.storage.embedded import EmbeddedServer
+
+_ANSWER_WITHIN_S = 2.0
+
+
+def child_specs(config: Config) -> list[ChildSpec]:
+    """Return the children that ``config`` asks for. Together they stop within ten seconds."""
+    return list(_specs(config))
+
+
+def _specs(config: Config) -> Iterator[ChildSpec]:
+    if config.embedded_redis:
+        server = EmbeddedServer(config.data_dir, config.redis_socket)
+        ready = partial(answers, config.redis_socket, b"PING\r\n", b"+PONG")
+        # A large journal takes a while to load.
+        yield ChildSpec("redis", partial(_redis, server), ready, awaited=True, ready_s=300, stop_s=1.5)
+    if config.demo:
+        yield ChildSpec("simulator", partial(_role, config, "simulator"), awaited=True, stop_s=0.5)
+    yield ChildSpec("engine", partial(_role, config, "engine"), _engine_answers(config), stop_s=4.5)
+    yield ChildSpec("ingest", partial(_role, config, "ingest"), stop_s=3.0)
+
+
+def _redis(server: EmbeddedServer) -> list[str]:
+    server.prepare()
+    return bound(server.command())
+
+
+def _role(config: Config, name: str) -> list[str]:
+    """Return the command of a Python child. ``-P``: a folder named engine in the current one is not ours."""
+    chosen = ["--config", str(config.source)] if config.source else []
+    return [sys.executable, "-P", "-m", "engine.cli", name, *chosen]
+
+
+def _engine_answers(config: Config) -> Callable[[], Awaitable[bool]]:
+    request = b"GET /healthz HTTP/1.1\r\nHost: rollcall\r\nConnection: close\r\n\r\n"
+    return partial(answers, config.api_socket, request, b"HTTP/1.1 200")
+
+
+async def answers(socket: Path, request: bytes, expected: bytes) -> bool:
+    """Say whether what listens at ``socket`` answers ``request``, and as ``expected`` from the first byte on."""
+    try:
+        async with asyncio.timeout(_ANSWER_WITHIN_S):
+            reader, writer = await asyncio.open_unix_connection(socket)
+            try:
+                writer.write(request)
+                return await reader.readexactly(len(expected)) == expected
+            finally:
+                writer.close()
+    except (OSError, EOFError, TimeoutError):
+        return False

@@ -1,0 +1,86 @@
+"""What becomes of the children of a parent that is killed without a word."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from engine.processes.lifeline import Lifeline, watch_parent
+
+# A parent of one Python child and one that is not; it names their pids and waits for its end.
+PARENT = """
+import asyncio, sys
+from pathlib import Path
+from engine.processes.child import ChildSpec
+from engine.processes.lifeline import bound
+from engine.processes.parent import supervise
+
+watcher = "from engine.processes.lifeline import watch_parent as w; import time; w(); print('up', flush=True); time.sleep(600)"
+specs = [
+    ChildSpec("python", lambda: [sys.executable, "-c", watcher]),
+    ChildSpec("other", lambda: bound(["/bin/sleep", "600"])),
+]
+verdict = asyncio.run(supervise(Path(sys.argv[1]), specs))
+print(verdict.exit_code, flush=True)
+"""
+
+
+@pytest.fixture
+def parent(tmp_path):
+    """A running parent whose two children are up."""
+    command = [sys.executable, "-c", PARENT, str(tmp_path / "control.sock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout.readline() == "up\n"
+        wait_until(lambda: "sleep" in {child.name() for child in psutil.Process(process.pid).children()})
+        yield process
+        process.kill()
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def children_of(process):
+    return psutil.Process(process.pid).children()
+
+
+def test_no_child_outlives_a_killed_parent(parent):
+    children = children_of(parent)
+    assert len(children) == 2
+    parent.kill()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_all_in_order_and_the_parent_with_zero(parent, number):
+    children = children_of(parent)
+    parent.send_signal(number)
+    assert parent.stdout.read() == "0\n"
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == []
+
+
+def test_a_process_without_a_parent_of_ours_watches_nothing(monkeypatch):
+    monkeypatch.delenv("ROLLCALL_LIFELINE_FD", raising=False)
+    watch_parent()
+
+
+async def test_the_pipe_alone_ends_a_python_child():
+    """As it must where the kernel does not do it."""
+    code = "from engine.processes import lifeline; lifeline._end_with_parent = lambda: None; lifeline.watch_parent()\nimport time; time.sleep(600)"
+    with Lifeline() as lifeline:
+        child = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-c", code],
+            pass_fds=[lifeline.child_fd],
+            env=os.environ | lifeline.environment,
+        )
+    assert await child.wait() == -signal.SIGKILL
