@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable
 from queue import Queue
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import pykka
 import structlog
 
 from engine.domain.effects import PostMessage
-from engine.storage.protocols import Commit, Journal, Ledger, LiveState, StorageBusy
+from engine.storage.protocols import Commit, StorageBusy, Stores
 
 log = structlog.get_logger(__name__)
 
@@ -17,14 +17,6 @@ COMMITS_AHEAD = 1  # batches that may wait for the ledger: then the partition wa
 RETRY_S = (0.05, 0.1, 0.25, 0.5, 1.0)  # between tries of a commit while the ledger is locked or full
 TRIM_EVERY_MS = 60_000
 OUTBOX_AGAIN_MS = 60_000
-
-
-class OutboxSender(Protocol):
-    """Brings outbox effects to the ingest. Raises ``ConnectionError`` when Redis is away."""
-
-    def send(self, messages: list[PostMessage]) -> None:
-        """Send them, at least once each; the receiver knows them by their ids."""
-        ...
 
 
 class Drained(NamedTuple):
@@ -54,17 +46,13 @@ class Committer(pykka.ThreadingActor):
     use_daemon_thread = True
 
     def __init__(
-        self,
-        ledger: Ledger,
-        journal: Journal,
-        live: LiveState,
-        outbox: OutboxSender,
-        stopping: Callable[[float], bool],
+        self, stores: Stores, stopping: Callable[[float], bool], stats: CommitterStats | None = None
     ) -> None:
         super().__init__()
-        self._ledger, self._journal, self._live, self._outbox = ledger, journal, live, outbox
+        self._ledger, self._journal = stores.ledger, stores.journal
+        self._live, self._outbox = stores.live, stores.outbox
         self._stopping = stopping
-        self.stats = CommitterStats()
+        self.stats = stats or CommitterStats()
         self._mirrored: str | None = None  # the cursor the mirror stands at, as far as we know
         self._gave_up = False
         self._outbox_due_at = 0

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from engine.actors.guild import Describe, GuildActor, Round, Share, Take
-from engine.actors.pool import Dispatcher
+from engine.actors.pool import Dispatcher, Inbox
 from engine.actors.supervisor import ChildFailed
 from engine.domain.effects import Effect
 from engine.domain.guild import GuildState
@@ -65,9 +65,12 @@ class Guilds:
     def __len__(self) -> int:
         return len(self._children)
 
-    def names(self) -> list[tuple[int, int]]:
-        """Return ``(guild_id, used_at)`` of the living actors; may be called from any thread."""
-        return [(guild_id, child.used_at) for guild_id, child in list(self._children.items())]
+    def rows(self) -> list[tuple[int, int, int]]:
+        """Return ``(guild_id, used_at, messages waiting)`` by actor; may be called from any thread."""
+        return [
+            (guild_id, child.used_at, len(cast("Inbox", child.ref.actor_inbox)))
+            for guild_id, child in list(self._children.items())
+        ]
 
     def describe(self, guild_id: int) -> dict[str, Any] | None:
         """Return a guild's whole state, None if it has no actor now; may be called from any thread."""

@@ -2,18 +2,19 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pykka
 import structlog
 
-from engine.actors.committer import Committer, Drained, OutboxSender
+from engine.actors.committer import Committer, CommitterStats, Drained
 from engine.actors.guilds import Guilds, Refused
 from engine.actors.pool import Dispatcher
 from engine.domain.partition import START, PartitionState, admit
 from engine.domain.rules import Rules
-from engine.storage.protocols import Commit, DeadLetter, Journal, Ledger, LiveState, Record
+from engine.storage.protocols import Commit, DeadLetter, Journal, Record, Stores
 
 log = structlog.get_logger(__name__)
 
@@ -22,16 +23,6 @@ AWAY_S = 0.2  # between two looks for a journal that is away
 QUIET_MS = 3_000  # without one entry for this long, the journal may be another one: look
 DRAIN_TIMEOUT_S = 600.0
 PARK_EVERY_MS = 60_000
-
-
-@dataclass(frozen=True)
-class Stores:
-    """The storage of one partition."""
-
-    journal: Journal
-    ledger: Ledger
-    live: LiveState
-    outbox: OutboxSender
 
 
 @dataclass(frozen=True)
@@ -55,8 +46,23 @@ class PartitionStats:
         self.dead_letters = 0
         self.parked = 0
         self.journal_away_since: float | None = None
-        self.last_entry_at = 0.0  # wall clock, for people
+        self.state = PartitionState()
         self.rewinds = 0
+
+
+class Inside(NamedTuple):
+    """What others may look at, from any thread: numbers, the state by reference, and the guilds' names."""
+
+    number: int
+    stats: PartitionStats
+    committer: CommitterStats
+    guilds: Guilds
+    journal: Journal
+    halt: Callable[[], None]
+
+
+class Introduce(NamedTuple):
+    """Ask (Inside), once."""
 
 
 class _Turn(NamedTuple):
@@ -79,29 +85,31 @@ class Partition(pykka.ThreadingActor):
         super().__init__()
         self.settings, self._stores = settings, stores
         self.stats = PartitionStats()
+        self.committer_stats = CommitterStats()
         self.state = PartitionState()
         self._halt = threading.Event()
         self._quiet_since = time.monotonic()
+        self._journal_known = False  # to be the one that the cursor belongs to
         self._park_due_at = 0
-        self.committer = Committer.start(
-            stores.ledger, stores.journal, stores.live, stores.outbox, self._halt.wait
-        )
+        self.committer = Committer.start(stores, self._halt.wait, self.committer_stats)
         self.guilds = Guilds(dispatcher, supervisor, self._load, self._drain, rules)
 
     def on_start(self) -> None:
         """Stand where the ledger stands."""
-        self.state = self._stores.ledger.load_partition()
-        self._check_journal()
+        self.state = self.stats.state = self._stores.ledger.load_partition()
         self.actor_ref.tell(_Turn())
 
-    def on_receive(self, message: _Turn) -> None:  # noqa: ARG002 - there is but one
-        """Take one batch, then the next."""
+    def on_receive(self, message: _Turn | Introduce) -> Inside | None:
+        """Take one batch, then the next; or let others look inside."""
+        if isinstance(message, Introduce):
+            return self._inside()
         try:
             self._turn()
         except ConnectionError as error:
             self._journal_away(error)
         if not self._halt.is_set():
             self.actor_ref.tell(_Turn())
+        return None
 
     def on_stop(self) -> None:
         """Leave only when what was taken is committed."""
@@ -112,7 +120,19 @@ class Partition(pykka.ThreadingActor):
         """Stop reading; may be called from any thread. What cannot be committed now, the journal keeps."""
         self._halt.set()
 
+    def _inside(self) -> Inside:
+        return Inside(
+            self.settings.number,
+            self.stats,
+            self.committer_stats,
+            self.guilds,
+            self._stores.journal,
+            self.halt,
+        )
+
     def _turn(self) -> None:
+        if not self._journal_known:
+            self._know_journal()
         records = self._stores.journal.read(self.state.cursor, self.settings.batch_max_entries, BLOCK_MS)
         if self.stats.journal_away_since is not None:
             log.info("journal_back", partition=self.settings.number)
@@ -122,7 +142,7 @@ class Partition(pykka.ThreadingActor):
             self._take(records)
         elif time.monotonic() - self._quiet_since > QUIET_MS / 1000:
             self._quiet_since = time.monotonic()
-            self._check_journal()
+            self._journal_known = False
 
     def _take(self, records: list[Record]) -> None:
         before = self.state.cursor
@@ -138,7 +158,7 @@ class Partition(pykka.ThreadingActor):
             admission.state.connections is not self.state.connections,
         )
         self.committer.tell(commit)
-        self.state = admission.state
+        self.state = self.stats.state = admission.state
         self._count(records, readable, commit, admission.duplicates, admission.late)
         self._park()
 
@@ -152,13 +172,13 @@ class Partition(pykka.ThreadingActor):
         stats.late += late
         stats.corrupt += len(records) - len(readable)
         stats.dead_letters += len(commit.dead_letters)
-        stats.last_entry_at = time.time()
         for letter in commit.dead_letters:
             log.error("dead_letter", journal_id=letter.journal_id, reason=letter.reason)
 
-    def _check_journal(self) -> None:
+    def _know_journal(self) -> None:
         """Read from the start where the journal is older than the cursor: sources tell what was taken."""
         last_id = self._stores.journal.last_id()
+        self._journal_known = True
         if _place(last_id) < _place(self.state.cursor):
             log.warning("journal_behind_cursor", last_id=last_id, cursor=self.state.cursor)
             self.stats.rewinds += 1
@@ -169,7 +189,7 @@ class Partition(pykka.ThreadingActor):
         before = self.state.cursor
         state = PartitionState(START, self.state.now, self.state.sources, self.state.connections)
         self.committer.tell(Commit(before, state))
-        self.state = state
+        self.state = self.stats.state = state
 
     def _park(self) -> None:
         if self.state.now < self._park_due_at:
@@ -179,6 +199,7 @@ class Partition(pykka.ThreadingActor):
         self.stats.parked += self.guilds.park(self.state.now, self.settings.park_after_ms)
 
     def _journal_away(self, error: ConnectionError) -> None:
+        self._journal_known = False
         if self.stats.journal_away_since is None:
             self.stats.journal_away_since = time.monotonic()
             log.warning("journal_away", partition=self.settings.number, reason=str(error))

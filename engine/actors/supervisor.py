@@ -6,7 +6,7 @@ untouched. A partition or a committer that dies ends the process, so that its pa
 
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pykka
 import structlog
@@ -33,7 +33,7 @@ class Watch(NamedTuple):
     """Tell: look after an actor that must never die."""
 
     name: str
-    ref: "pykka.ActorRef[pykka.Actor]"
+    ref: "pykka.ActorRef[Any]"
 
 
 class CheckChildren(NamedTuple):
@@ -61,7 +61,7 @@ class Supervisor(pykka.ThreadingActor):
         super().__init__()
         self._give_up = give_up
         self._budget = budget
-        self._watched: dict[str, pykka.ActorRef[pykka.Actor]] = {}
+        self._watched: dict[str, pykka.ActorRef[Any]] = {}
         self._failures: dict[str, deque[int]] = {}
         self._roster = Roster({}, {}, {})
 

@@ -135,3 +135,21 @@ class LiveState(Protocol):
     def rebuild(self, cursor: str, sessions: Iterable[tuple[int, Sequence[tuple[int, bytes]]]]) -> None:
         """Replace the whole mirror by what the ledger says, as of ``cursor``."""
         ...
+
+
+class OutboxSender(Protocol):
+    """Brings outbox effects to the ingest. Raises ``ConnectionError`` when Redis is away."""
+
+    def send(self, messages: list[PostMessage]) -> None:
+        """Send them, at least once each; the receiver knows them by their ids."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The storage of one partition."""
+
+    journal: Journal
+    ledger: Ledger
+    live: LiveState
+    outbox: OutboxSender

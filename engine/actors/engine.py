@@ -1,0 +1,101 @@
+"""The engine's actors together: started in order, stopped in reverse, given up as a whole."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pykka
+import structlog
+
+from engine.actors.partition import Inside, Introduce, Partition, PartitionSettings
+from engine.actors.pool import Dispatcher
+from engine.actors.supervisor import CheckChildren, Children, Roster, Supervisor, Watch
+from engine.domain.rules import Rules
+from engine.storage.protocols import Stores
+
+log = structlog.get_logger(__name__)
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 8.0  # of the 10 s a daemon may take
+ASK_TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """See ``[engine]`` in config.toml."""
+
+    workers: int = 1
+    batch_max_entries: int = 2000
+    park_after_ms: int = 600_000
+
+
+class Engine:
+    """Runs partitions until stopped; ``failed`` is set when it can go on no longer, ``reason`` says why."""
+
+    def __init__(self, settings: EngineSettings, stores: Sequence[Stores], rules: Rules) -> None:
+        self._settings, self._stores, self._rules = settings, stores, rules
+        self.failed = threading.Event()
+        self.reason = ""
+        self.inside: list[Inside] = []
+        self._partitions: list[pykka.ActorRef[Partition]] = []
+        self._supervisor: pykka.ActorRef[Supervisor] | None = None
+        self._dispatcher: Dispatcher | None = None
+
+    def start(self) -> None:
+        """Return when every partition stands where its ledger stands. Raises what keeps one from it."""
+        self._dispatcher = Dispatcher(self._settings.workers)
+        self._supervisor = Supervisor.start(self._give_up)
+        for number, stores in enumerate(self._stores):
+            settings = PartitionSettings(
+                number, self._settings.batch_max_entries, self._settings.park_after_ms
+            )
+            ref = Partition.start(settings, stores, self._dispatcher, self._supervisor, self._rules)
+            self._partitions.append(ref)
+            self.inside.append(cast("Inside", ref.ask(Introduce(), timeout=START_TIMEOUT_S)))
+            self._supervisor.tell(Watch(f"partition:{number}", ref))
+        log.info("engine_started", partitions=len(self._partitions), workers=self._settings.workers)
+
+    def stop(self) -> None:
+        """Stop reading, commit what was taken, end the actors. Open sessions stay open."""
+        for inside in self.inside:
+            inside.halt()
+        for ref in reversed(self._partitions):
+            _stop(ref)
+        if self._supervisor is not None:
+            _stop(self._supervisor)
+        if self._dispatcher is not None:
+            self._dispatcher.stop()
+        log.info("engine_stopped")
+
+    def check(self) -> None:
+        """Have the supervisor look whether its children live; the daemon calls it each second."""
+        if self._supervisor is None or not self._supervisor.is_alive():
+            self._give_up("supervisor died")
+        else:
+            self._supervisor.tell(CheckChildren())
+
+    def alive(self) -> bool:
+        """Return whether all that must run does."""
+        return not self.failed.is_set() and all(ref.is_alive() for ref in self._partitions)
+
+    def roster(self) -> Roster:
+        """Return how the children have fared; an empty roster if the supervisor does not answer."""
+        try:
+            roster: Any = self._supervisor and self._supervisor.ask(Children(), timeout=ASK_TIMEOUT_S)
+        except (pykka.Timeout, pykka.ActorDeadError):
+            roster = None
+        return roster or Roster({}, {}, {})
+
+    def _give_up(self, reason: str) -> None:
+        if not self.failed.is_set():
+            log.error("engine_failed", reason=reason)
+            self.reason = reason
+            self.failed.set()
+
+
+def _stop(ref: "pykka.ActorRef[Any]") -> None:
+    try:
+        ref.stop(timeout=STOP_TIMEOUT_S)
+    except pykka.Timeout:
+        log.error("actor_did_not_stop", actor=str(ref))  # noqa: TRY400 - no traceback tells more

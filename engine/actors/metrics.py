@@ -1,0 +1,72 @@
+"""The engine's numbers, as counters and gauges by name and as Prometheus' samples."""
+
+from collections.abc import Iterable, Sequence
+
+from engine.actors.partition import Inside
+from engine.inspection import Described, Sample
+
+_HELP = {
+    "entries": "Journal entries taken",
+    "batches": "Batches taken",
+    "commits": "Ledger transactions",
+    "effects": "Effects committed",
+    "duplicates": "Entries dropped because they had been taken before",
+    "late": "Entries so late that they took effect at the edge of memory",
+    "corrupt": "Entries that could not be read",
+    "dead_letters": "Entries set aside in the dead letters",
+    "commit_retries": "Commits tried again because the ledger was locked or full",
+    "mirror_rebuilds": "Rebuilds of the live state from the ledger",
+    "journal_trimmed": "Entries trimmed from the journal",
+    "journal_rewinds": "Times the journal was older than the cursor",
+    "guilds_parked": "Idle guild actors parked",
+    "commit_seconds": "Time spent committing",
+    "guild_actors": "Guild actors in memory",
+    "open_sessions": "Open voice sessions in the ledger",
+    "behind_seconds": "How far the slowest partition's time lies behind the clock",
+    "connected_shards": "Gateway connections that are up",
+    "actor_restarts": "Restarts of guild actors",
+}
+
+
+def counters(inside: Sequence[Inside]) -> dict[str, float]:
+    """Return what only grows, summed over the partitions."""
+    return {
+        "entries": sum(it.stats.entries for it in inside),
+        "batches": sum(it.stats.batches for it in inside),
+        "commits": sum(it.committer.commits for it in inside),
+        "effects": sum(it.committer.effects for it in inside),
+        "duplicates": sum(it.stats.duplicates for it in inside),
+        "late": sum(it.stats.late for it in inside),
+        "corrupt": sum(it.stats.corrupt for it in inside),
+        "dead_letters": sum(it.stats.dead_letters for it in inside),
+        "commit_retries": sum(it.committer.retries for it in inside),
+        "mirror_rebuilds": sum(it.committer.mirror_rebuilds for it in inside),
+        "journal_trimmed": sum(it.committer.trimmed for it in inside),
+        "journal_rewinds": sum(it.stats.rewinds for it in inside),
+        "guilds_parked": sum(it.stats.parked for it in inside),
+        "commit_seconds": sum(it.committer.commit_ms for it in inside) / 1000,
+    }
+
+
+def gauges(inside: Sequence[Inside], counts: dict[str, int], now: int) -> dict[str, float]:
+    """Return what goes up and down; ``now``: the clock, in ms UTC."""
+    shards = {it.shard_id: it for part in inside for it in part.stats.state.connections.values()}
+    return {
+        "guild_actors": sum(len(it.guilds) for it in inside),
+        "open_sessions": counts.get("openSessions", 0),
+        "behind_seconds": max((now - it.stats.state.now for it in inside), default=0) / 1000,
+        "connected_shards": sum(shard.connected for shard in shards.values()),
+    }
+
+
+def samples(
+    inside: Sequence[Inside], counts: dict[str, int], restarts: int, ingest: Described, now: int
+) -> Iterable[Sample]:
+    """Yield every number as Prometheus' sample; the ingest's own under ``rollcall_ingest_``."""
+    for name, value in {**counters(inside), "actor_restarts": restarts}.items():
+        yield Sample(f"rollcall_{name}_total", "counter", _HELP[name], value)
+    for name, value in gauges(inside, counts, now).items():
+        yield Sample(f"rollcall_{name}", "gauge", _HELP[name], value)
+    for name, value in ingest.items():
+        if isinstance(value, int | float):
+            yield Sample(f"rollcall_ingest_{name}", "gauge", f"The ingest's {name}, as last told", value)

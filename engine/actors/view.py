@@ -1,0 +1,191 @@
+"""The look inside a running engine that the HTTP API, the debug command and the metrics read."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pykka
+
+from engine import __version__
+from engine.actors.engine import Engine
+from engine.actors.metrics import counters, gauges, samples
+from engine.actors.partition import Inside
+from engine.domain.ids import partition_of
+from engine.domain.views import iso
+from engine.inspection import Described, Readiness, Sample
+
+CAUGHT_UP_MS = 5_000  # heartbeats come each second: a partition's time further back than this is behind
+COUNTS_AGE_S = 2.0
+
+
+class EngineView:
+    """Fulfils ``inspection.Inspection``. ``counts`` asks the ledger, ``ingest`` the ingest's last status."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        counts: Callable[[], dict[str, int]],
+        ingest: Callable[[], Described | None],
+        live: Callable[[], Described],
+    ) -> None:
+        self._engine, self._counts, self._ingest, self._live = engine, counts, ingest, live
+        self._started_at = _now()
+        self._counted: tuple[float, dict[str, int]] = (float("-inf"), {})
+
+    def alive(self) -> bool:
+        """Return whether the partitions run."""
+        return self._engine.alive()
+
+    def readiness(self) -> Readiness:
+        """Return what is in the way of tracking, if anything."""
+        reasons = [self._engine.reason] if self._engine.failed.is_set() else []
+        for inside in self._engine.inside:
+            reasons += _partition_reasons(inside)
+        return Readiness(not reasons, reasons)
+
+    def overview(self) -> Described:
+        """Return the engine on one screen."""
+        readiness = self.readiness()
+        return {
+            "version": __version__,
+            "startedAt": iso(self._started_at),
+            "ready": readiness.ready,
+            "reasons": readiness.reasons,
+            "partitions": len(self._engine.inside),
+            "guildActors": sum(len(inside.guilds) for inside in self._engine.inside),
+            "quarantined": sorted(self._engine.roster().quarantined),
+            **self.counts(),
+        }
+
+    def counts(self) -> dict[str, int]:
+        """Return the ledger's counts, at most ``COUNTS_AGE_S`` old."""
+        counted_at, counted = self._counted
+        if time.monotonic() - counted_at > COUNTS_AGE_S:
+            counted = self._counts()
+            self._counted = (time.monotonic(), counted)
+        return counted
+
+    def actors(self) -> list[Described]:
+        """Return all actors: the supervisor, partitions, committers, guilds."""
+        roster, sessions = self._engine.roster(), self._open_by_guild()
+        rows = [_row("supervisor", "supervisor", "running")]
+        for inside in self._engine.inside:
+            rows += _partition_rows(inside, roster.restarts)
+            rows += [
+                _row(
+                    name := f"guild:{guild_id}",
+                    "guild",
+                    "running",
+                    inbox=waiting,
+                    restarts=roster.restarts.get(name, 0),
+                    openSessions=sessions.get(guild_id, 0),
+                    lastAt=iso(used_at),
+                )
+                for guild_id, used_at, waiting in inside.guilds.rows()
+            ]
+        known = {row["name"] for row in rows}
+        rows += [
+            _row(name, "guild", "quarantined", restarts=roster.restarts.get(name, 0), reason=reason)
+            for name, reason in roster.quarantined.items()
+            if name not in known
+        ]
+        return rows
+
+    def actor(self, name: str) -> Described | None:
+        """Return one actor's row, with its whole state under ``describe``."""
+        row = next((row for row in self.actors() if row["name"] == name), None)
+        if row is None or row["kind"] == "supervisor":
+            return row and {**row, "describe": self._engine.roster()._asdict()}
+        number = name.partition(":")[2]
+        if row["kind"] == "guild":
+            return {**row, **self._guild(int(number))}
+        return {**row, "describe": self.journal()[int(number)]}
+
+    def journal(self) -> list[Described]:
+        """Return every partition's journal, as its reader sees it."""
+        ingest = self._ingest()
+        return [{**_journal(inside), "ingest": ingest} for inside in self._engine.inside]
+
+    def live(self) -> Described:
+        """Return the mirror of the open sessions."""
+        rebuilt = sum(inside.committer.mirror_rebuilds for inside in self._engine.inside)
+        stale = any(inside.committer.mirror_stale for inside in self._engine.inside)
+        return {**self._live(), "rebuilt": rebuilt, "stale": stale}
+
+    def top(self) -> Described:
+        """Return the running numbers; two of them give rates."""
+        inside = self._engine.inside
+        return {"at": iso(_now()), "counters": counters(inside), "gauges": gauges(inside, self.counts(), _now())}
+
+    def samples(self) -> Iterable[Sample]:
+        """Yield the metrics."""
+        restarts = sum(self._engine.roster().restarts.values())
+        return samples(self._engine.inside, self.counts(), restarts, self._ingest() or {}, _now())
+
+    def _guild(self, guild_id: int) -> Described:
+        inside = self._engine.inside[partition_of(guild_id, len(self._engine.inside))]
+        try:
+            return {"describe": inside.guilds.describe(guild_id)}
+        except (pykka.Timeout, pykka.ActorDeadError):
+            return {"state": "not answering", "describe": None}
+
+
+def _row(name: str, kind: str, state: str, **more: Any) -> Described:
+    row = {"inbox": 0, "restarts": 0, "openSessions": None, "lastAt": None}
+    return {"name": name, "kind": kind, "state": state, **row, **more}
+
+
+def _partition_rows(inside: Inside, restarts: dict[str, int]) -> list[Described]:
+    name, stats = f"partition:{inside.number}", inside.stats
+    state = "running" if stats.journal_away_since is None else "journal away"
+    committing = "running" if inside.committer.busy_since is None else "ledger busy"
+    at = iso(stats.state.now) if stats.state.now else None
+    return [
+        _row(name, "partition", state, restarts=restarts.get(name, 0), lastAt=at),
+        _row(f"committer:{inside.number}", "committer", committing, lastAt=at),
+    ]
+
+
+def _partition_reasons(inside: Inside) -> list[str]:
+    reasons = []
+    if inside.stats.journal_away_since is not None:
+        reasons.append(f"partition {inside.number}: the journal is away")
+    if inside.committer.busy_since is not None:
+        reasons.append(f"partition {inside.number}: the ledger is busy ({inside.committer.busy_reason})")
+    behind_ms = _now() - inside.stats.state.now
+    if behind_ms > CAUGHT_UP_MS:
+        told = f"{behind_ms / 1000:.0f} s behind" if inside.stats.state.now else "without a first entry"
+        reasons.append(f"partition {inside.number}: {told}")
+    shards = {it.shard_id: it for it in inside.stats.state.connections.values()}
+    lost = [str(shard_id) for shard_id, it in sorted(shards.items()) if not it.connected]
+    if lost or not shards:
+        reasons.append(f"gateway not connected{': shard ' + ', '.join(lost) if lost else ''}")
+    return reasons
+
+
+def _journal(inside: Inside) -> Described:
+    state = inside.stats.state
+    row: Described = {
+        "partition": inside.number,
+        "cursor": state.cursor,
+        "committedCursor": inside.committer.cursor,
+        "now": iso(state.now) if state.now else None,
+        "sources": {name: seq for name, (seq, _) in state.sources.items()},
+        "connections": {
+            name: {"shard": it.shard_id, "connected": it.connected, "aliveAt": iso(it.alive_at)}
+            for name, it in state.connections.items()
+        },
+    }
+    try:
+        found = {
+            "lastId": inside.journal.last_id(),
+            "length": inside.journal.length(),
+            "lag": inside.journal.lag(state.cursor),
+        }
+    except ConnectionError:
+        found = {"lastId": None, "length": None, "lag": None}
+    return row | found
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
