@@ -13,6 +13,7 @@ from engine.processes.control import serving
 from engine.processes.lifeline import Lifeline
 from engine.processes.specs import child_specs
 from engine.processes.supervisor import Supervisor, Verdict
+from engine.storage.embedded import DataDirLock
 
 _log = structlog.get_logger(__name__)
 
@@ -21,8 +22,8 @@ def run(config: Config) -> Verdict:
     """Run the daemon until it is told to stop, and return how that ended.
 
     SIGTERM, SIGINT and SIGHUP (the terminal was closed; ignored under nohup) stop all within ten seconds, a
-    second one at once. Raises ``ConfigError`` where the folders cannot be used, ``StorageError`` where another
-    daemon uses them.
+    second one at once. Raises ``ConfigError`` where the folders cannot be used, ``StorageError`` where
+    another daemon uses them.
     """
     config.require_gateway()
     directories.prepare(config)

@@ -48,7 +48,7 @@ def _engine_answers(config: Config) -> Callable[[], Awaitable[bool]]:
 
 
 async def answers(socket: Path, request: bytes, expected: bytes) -> bool:
-    """Say whether what listens at ``socket`` answers ``request``, and as ``expected`` from the first byte on."""
+    """Say whether what listens at ``socket`` answers ``request`` with ``expected`` and perhaps more."""
     try:
         async with asyncio.timeout(_ANSWER_WITHIN_S):
             reader, writer = await asyncio.open_unix_connection(socket)

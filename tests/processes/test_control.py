@@ -55,7 +55,7 @@ async def test_a_refused_restart_raises_the_parents_own_line(socket):
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b"\n", b"{\n", b"[]\n", b'{"do": "fly"}\n', b'{"do": "restart"}\n', b"\xff\n", b"x" * 60_000],
+    [b"", b"\n", b"{\n", b"[]\n", b'{"do": "fly"}\n', b'{"do": "restart"}\n', b"\xff\n", b"x" * 9999],
 )
 async def test_nonsense_gets_a_line_back(socket, line):
     assert set(await raw(socket, line)) == {"error"}

@@ -20,7 +20,8 @@ from engine.processes.child import ChildSpec
 from engine.processes.lifeline import bound
 from engine.processes.parent import supervise
 
-watcher = "from engine.processes.lifeline import watch_parent as w; import time; w(); print('up', flush=True); time.sleep(600)"
+watcher = "import time; from engine.processes import lifeline; lifeline.watch_parent()"
+watcher += "; print('up', flush=True); time.sleep(600)"
 specs = [
     ChildSpec("python", lambda: [sys.executable, "-c", watcher]),
     ChildSpec("other", lambda: bound(["/bin/sleep", "600"])),
@@ -76,11 +77,15 @@ def test_a_process_without_a_parent_of_ours_watches_nothing(monkeypatch):
 
 async def test_the_pipe_alone_ends_a_python_child():
     """As it must where the kernel does not do it."""
-    code = "from engine.processes import lifeline; lifeline._end_with_parent = lambda: None; lifeline.watch_parent()\nimport time; time.sleep(600)"
-    with Lifeline() as lifeline:
-        child = await asyncio.create_subprocess_exec(
-            *[sys.executable, "-c", code],
-            pass_fds=[lifeline.child_fd],
-            env=os.environ | lifeline.environment,
-        )
+    code = """
+import time
+from engine.processes import lifeline
+lifeline._end_with_parent = lambda: None
+lifeline.watch_parent()
+time.sleep(600)
+"""
+    with Lifeline() as line:
+        command = [sys.executable, "-c", code]
+        environment = os.environ | line.environment
+        child = await asyncio.create_subprocess_exec(*command, pass_fds=[line.child_fd], env=environment)
     assert await child.wait() == -signal.SIGKILL
