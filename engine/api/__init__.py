@@ -1,0 +1,1 @@
+"""Rollcall over HTTP. FastAPI and uvicorn are imported here and nowhere else."""

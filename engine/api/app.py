@@ -1,0 +1,66 @@
+"""The HTTP application: which routes, behind which guards."""
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.security import HTTPBearer
+
+from engine import __version__
+from engine.api import debug, errors, health, metrics, sessions
+from engine.api.errors import documented
+from engine.api.guards import BearerToken, BodyLimit, Net
+from engine.api.reads import Reads
+from engine.inspection import Inspection
+
+# What FastAPI shows in OpenAPI. The door itself is `guards.BearerToken`.
+_SHOWN_IN_OPENAPI = HTTPBearer(auto_error=False, description="Needed over TCP, not over the Unix socket.")
+
+# uvicorn's own answer, in plain text (server.MAX_CONCURRENT).
+BUSY: dict[int | str, dict[str, Any]] = {
+    503: {"description": "Too many requests at once: try again.", "content": {"text/plain": {}}}
+}
+
+
+def create_app(
+    inspection: Inspection,
+    reads: Reads,
+    token: str | None,
+    require_token: bool,
+    *,
+    token_env: str = "ROLLCALL_TOKEN",  # noqa: S107 - the variable's name, not the token
+) -> FastAPI:
+    """Return the API of one engine.
+
+    ``require_token``: every route but ``/healthz`` and ``/readyz`` wants ``token``; where none is configured
+    they refuse everybody, and the refusal names ``token_env``.
+    """
+    app = FastAPI(
+        title="Rollcall",
+        version=__version__,
+        summary="Who was in which Discord voice channel, and when.",
+        docs_url=None,  # FastAPI's pages load scripts from other people's servers
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.inspection, app.state.reads = inspection, reads
+    app.state.registry = metrics.registry_of(inspection)
+    errors.install(app)
+    _include_routes(app, require_token)
+    app.add_middleware(BodyLimit)
+    if require_token:
+        app.add_middleware(BearerToken, token=token, token_env=token_env)
+    app.add_middleware(Net)
+    return app
+
+
+def _include_routes(app: FastAPI, require_token: bool) -> None:
+    app.include_router(health.router, responses=documented(413))
+    guarded = APIRouter()
+    for part in (sessions, debug, metrics):
+        guarded.include_router(part.router)
+    if require_token:
+        app.include_router(
+            guarded, dependencies=[Depends(_SHOWN_IN_OPENAPI)], responses=documented(401, 413) | BUSY
+        )
+    else:
+        app.include_router(guarded, responses=documented(413) | BUSY)

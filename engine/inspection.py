@@ -1,0 +1,87 @@
+"""What a running engine tells of itself: the one contract between its actors and those who look at them.
+
+The HTTP API, the debug command and the metrics read this and nothing else of the runtime. Every answer is a
+copy made of plain values that ``json.dumps`` takes: ids are strings, moments ISO 8601 UTC with ms and ``Z``
+(or None), durations end in their unit (``ageMs``), keys are camelCase.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+# One JSON object.
+Described: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether the engine does its work now. ``reasons``: one line for each thing that is in its way."""
+
+    ready: bool
+    reasons: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of one metric, in Prometheus' terms.
+
+    All samples of a ``name`` have the same kind, help and label names. A counter's name ends in ``_total``;
+    units are base units and stand in the name (``_seconds``, ``_bytes``).
+    """
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    help: str
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+class Inspection(Protocol):
+    """A look inside. Any thread may call; no call raises, and none waits longer than a second for an actor.
+
+    Where an actor does not answer in that time, its last known values stand in, and its ``state`` says so.
+    """
+
+    def alive(self) -> bool:
+        """Return whether every thread that the engine cannot do without is running. Never waits."""
+        ...
+
+    def readiness(self) -> Readiness:
+        """Return whether the gateway is connected, the journal caught up and commits succeed. Never waits."""
+        ...
+
+    def overview(self) -> Described:
+        """Return the engine on one screen: version, start, readiness, counts of actors and sessions."""
+        ...
+
+    def actors(self) -> list[Described]:
+        """Return all actors by name, restarts and quarantines included.
+
+        Each: ``name`` (``guild:1``, ``partition:0``, ``supervisor``), ``kind`` (the part before
+        the colon), ``state``, ``inbox`` (messages waiting), ``restarts``, ``openSessions``, ``lastAt``.
+        """
+        ...
+
+    def actor(self, name: str) -> Described | None:
+        """Return one actor's row of ``actors`` and its whole state as ``describe``; None: there is none."""
+        ...
+
+    def journal(self) -> list[Described]:
+        """Return every partition's journal, as its reader sees it.
+
+        Each: ``partition``, ``cursor``, ``lastId``, ``length``, ``lag`` (entries not yet taken), ``now``
+        (the partition's time), ``sources``, ``connections`` (the gateway's), ``ingest`` (its writer's stats).
+        """
+        ...
+
+    def live(self) -> Described:
+        """Return the mirror: ``cursor``, ``guilds``, ``sessions``, and ``rebuilt``: when it was, lately."""
+        ...
+
+    def top(self) -> Described:
+        """Return ``at`` and the running ``counters`` and ``gauges`` by name; two of them give rates."""
+        ...
+
+    def samples(self) -> Iterable[Sample]:
+        """Yield the metrics."""
+        ...
