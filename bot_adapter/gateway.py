@@ -1,0 +1,134 @@
+"""py-cord's gateway socket, made to feed the journal and to survive whatever is sent to it."""
+
+import asyncio
+from typing import Any, ClassVar, Protocol
+
+import aiohttp
+import msgspec
+import structlog
+from discord.gateway import DiscordWebSocket
+
+from bot_adapter.intake import Intake
+from bot_adapter.payloads import Frame, Hello, Malformed, malformed
+
+log = structlog.get_logger(__name__)
+
+CLOSE_TIMEOUT_S = 1.0
+# A connection without any frame this long after a heartbeat's answer was due is half dead.
+HEARTBEAT_GRACE_S = 10.0
+
+_FLUSHED = b"\x00\x00\xff\xff"  # how each complete message of a zlib-stream ends
+_decode_frame = msgspec.json.Decoder(Frame).decode
+_decode_hello = msgspec.json.Decoder(Hello).decode
+
+
+class Owner(Protocol):
+    """Who keeps a socket: see ``shard.Shard``."""
+
+    intake: Intake
+    silence_s: float | None
+    socket: "GatewaySocket | None"
+
+
+class GatewaySocket(DiscordWebSocket):
+    """A gateway connection whose voice states bypass py-cord, and which no payload can end.
+
+    py-cord builds its sockets itself (``from_client``), so the ``owner`` stands on a class made for it.
+    """
+
+    owner: ClassVar[Owner]
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, *, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(socket, loop=loop)
+        self._intake = self.owner.intake
+        self.frame_at = self._intake.clock.now()
+        # At once, so that a socket that fails before its session begins is closed all the same.
+        self.owner.socket = self
+
+    async def received_message(self, msg: Any, /) -> None:
+        """Take one websocket message: py-cord calls this for each, in order."""
+        data = self._inflate(msg) if type(msg) is bytes else msg
+        if data is None:
+            return
+        self.frame_at = at = self._intake.clock.now()
+        try:
+            frame = _decode_frame(data)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            self._intake.drop("frame", malformed("frame", error))
+            return
+        if frame.op != self.DISPATCH:
+            await self._control(frame, data)
+        elif self._take(frame, at):
+            await self._parse(frame.t, data)
+        self._advance(frame)
+
+    async def resume(self) -> None:
+        """Send RESUME."""
+        self._intake.replaying()
+        await super().resume()
+
+    async def close(self, code: int = 4000) -> None:
+        """Close, without waiting long for a peer that may be gone."""
+        try:
+            await asyncio.wait_for(super().close(code), CLOSE_TIMEOUT_S)
+        except TimeoutError:
+            log.debug("gateway_close_unanswered", shard_id=self.shard_id)
+
+    @property
+    def closed_by_peer(self) -> bool:
+        """The peer ended the stream in order: all it sent before has been read."""
+        abnormal = {None, aiohttp.WSCloseCode.ABNORMAL_CLOSURE}
+        return self._close_code is None and self.socket.close_code not in abnormal
+
+    def _inflate(self, part: bytes) -> bytes | None:
+        self._buffer.extend(part)
+        if not part.endswith(_FLUSHED):
+            return None
+        whole = self._zlib.decompress(self._buffer)
+        self._buffer = bytearray()
+        return whole
+
+    def _take(self, frame: Frame, at: int) -> bool:
+        """Take a dispatch for the journal; True where py-cord must see it too."""
+        if frame.t == "VOICE_STATE_UPDATE":
+            return self._intake.take_voice_state(frame.d, at)
+        return frame.t is None or self._intake.take(frame.t, frame.d, at)
+
+    def _advance(self, frame: Frame) -> None:
+        """Do what py-cord does for each frame, also for those it does not see.
+
+        After taking it: what could not be appended is not acknowledged, and the next RESUME replays it.
+        """
+        if frame.s is not None:
+            self.sequence = frame.s
+        if self._keep_alive is not None:
+            self._keep_alive.tick()
+
+    async def _control(self, frame: Frame, data: bytes | str) -> None:
+        if frame.op == self.HELLO:
+            interval_s = _decode_hello(frame.d).heartbeat_interval / 1000
+            self._max_heartbeat_timeout = self.owner.silence_s or interval_s + HEARTBEAT_GRACE_S
+        await super().received_message(_text(data))
+
+    async def _parse(self, event: str | None, data: bytes | str) -> None:
+        """Let py-cord parse a dispatch; what it cannot take is dropped."""
+        try:
+            await super().received_message(_text(data))
+        except Exception as error:
+            if event in {"READY", "RESUMED"}:
+                raise  # there is no session to go on with
+            self._intake.drop(event or "frame", error)
+        if event == "READY":
+            self._intake.ready(self._own_user_id())
+        elif event == "RESUMED":
+            self._intake.resumed()
+
+    def _own_user_id(self) -> int:
+        user = self._connection.user
+        if user is None:
+            raise Malformed("READY", "user", "there is none")
+        return user.id
+
+
+def _text(data: bytes | str) -> str:
+    return data if isinstance(data, str) else data.decode()

@@ -1,0 +1,119 @@
+"""What one shard's gateway says, taken in order and appended to the journal."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+from msgspec import Raw
+
+from bot_adapter.clock import AnchoredClock
+from bot_adapter.connection import Connection
+from bot_adapter.payloads import Malformed
+from bot_adapter.translate import TRANSLATORS, Context, translate, voice_state_changed
+from engine.storage.protocols import Appender
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the ingest has done since it started."""
+
+    received: int = 0
+    appended: int = 0
+    identifies: int = 0
+    resumes: int = 0
+    reconnects: int = 0
+    malformed: Counter[str] = field(default_factory=Counter)
+
+    def count_malformed(self, event: str, error: Exception) -> None:
+        """Count what was dropped; the log hears of each event's first only, since they come in floods."""
+        self.malformed[event] += 1
+        if self.malformed[event] == 1:
+            log.warning(
+                "payload_dropped", gateway_event=event, error=f"{type(error).__name__}: {error}"[:300]
+            )
+
+
+class Intake:
+    """Translates one shard's dispatches and follows its connection.
+
+    ``announce`` is called whenever the connection's state changes, after the change. What ``append`` raises
+    comes through: an update that cannot be kept must not count as received.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        appender: Appender,
+        clock: AnchoredClock,
+        counters: Counters,
+        announce: Callable[[], None],
+    ) -> None:
+        self.connection = connection
+        self.clock = clock
+        self.counters = counters
+        self._append = appender.append
+        self._announce = announce
+        self._own_user_id: int | None = None
+
+    def take_voice_state(self, data: Raw, at: int) -> bool:
+        """Take a VOICE_STATE_UPDATE; True where it is the bot's own, which py-cord must see too."""
+        self.counters.received += 1
+        try:
+            changed = voice_state_changed(data, at, self.connection.replayed_from)
+        except Malformed as error:
+            self.drop("VOICE_STATE_UPDATE", error)
+            return False
+        self._append(changed)
+        self.counters.appended += 1
+        return changed.user_id == self._own_user_id
+
+    def take(self, event: str, data: Raw, at: int) -> bool:
+        """Take any other dispatch; False where it is malformed and nobody should look at it any more."""
+        self.counters.received += 1
+        if event not in TRANSLATORS:
+            return True
+        context = Context(at, self.connection.name, self._own_user_id, self.connection.replayed_from)
+        try:
+            translation = translate(event, data, context)
+        except Malformed as error:
+            self.drop(event, error)
+            return False
+        for left_out in translation.left_out:
+            self.drop(event, left_out)
+        if translation.inputs:
+            self._append(*translation.inputs)
+            self.counters.appended += len(translation.inputs)
+        return True
+
+    def drop(self, event: str, error: Exception) -> None:
+        """Count something malformed that is left out."""
+        self.counters.count_malformed(event, error)
+
+    def ready(self, own_user_id: int) -> None:
+        """READY came: a new gateway session."""
+        self._own_user_id = own_user_id
+        self.counters.identifies += 1
+        self.connection.begin()
+        log.info("gateway_ready", shard_id=self.connection.shard_id, connection=self.connection.name)
+        self._announce()
+
+    def replaying(self) -> None:
+        """RESUME goes out."""
+        self.connection.replay()
+
+    def resumed(self) -> None:
+        """RESUMED came: nothing was missed after all."""
+        self.counters.resumes += 1
+        self.connection.resume()
+        log.info("gateway_resumed", shard_id=self.connection.shard_id, connection=self.connection.name)
+        self._announce()
+
+    def lost(self, at: int, reason: str) -> None:
+        """Note that the connection is gone, and that nothing was missed up to ``at``."""
+        self.counters.reconnects += 1
+        if self.connection.lose(at):
+            log.warning("gateway_lost", shard_id=self.connection.shard_id, reason=reason)
+            self._announce()

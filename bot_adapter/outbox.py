@@ -1,0 +1,142 @@
+"""What the engine wants done on Discord, done: each effect once, its outcome journaled."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import discord
+import structlog
+from discord.http import HTTPClient, Route
+
+from bot_adapter.backoff import Backoff
+from engine.domain.effects import PostMessage
+from engine.domain.inputs import OutboxOutcome
+from engine.storage.protocols import Appender
+
+log = structlog.get_logger(__name__)
+
+BLOCK_MS = 1000
+RETRY_BASE_S, RETRY_LIMIT_S = 1.0, 60.0
+# One effect that Discord always fails on must not hold up the others for ever.
+GIVE_UP_AFTER_S = 900.0
+# Answers that a later try may change: a token under rotation, a timeout, too many requests.
+TRANSIENT_STATUSES = {401, 408, 429}
+
+
+class OutboxReceiver(Protocol):
+    """Where the effects come from. What was received and not yet ``done`` comes again after a crash."""
+
+    def receive(self, block_ms: int) -> Sequence[tuple[str, PostMessage]]:
+        """Wait up to ``block_ms`` for effects, oldest first, each with its receipt. Blocks its thread."""
+        ...
+
+    def done(self, receipt: str) -> None:
+        """Never hand this one out again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a try ended for good."""
+
+    ok: bool
+    detail: str = ""
+
+
+def nonce(outbox_id: str) -> str:
+    """Return the message nonce of an effect: the same each time, at most Discord's 25 characters."""
+    return hashlib.blake2b(outbox_id.encode(), digest_size=12).hexdigest()
+
+
+class Outbox:
+    """Carries out effects one after another, as long as it runs."""
+
+    def __init__(
+        self, http: HTTPClient, receiver: OutboxReceiver, appender: Appender, now: Callable[[], int]
+    ) -> None:
+        self.posted = 0
+        self.failed = 0
+        self._http = http
+        self._receiver = receiver
+        self._appender = appender
+        self._now = now
+
+    async def run(self) -> None:
+        """Work until cancelled; storage that is away is asked again."""
+        backoff = Backoff(RETRY_BASE_S, RETRY_LIMIT_S)
+        while True:
+            try:
+                for receipt, effect in await asyncio.to_thread(self._receiver.receive, BLOCK_MS):
+                    await self._carry_out(receipt, effect)
+            except Exception as error:  # noqa: BLE001 - whatever the receiver raises, effects wait in it
+                log.warning("outbox_waits", error=f"{type(error).__name__}: {error}"[:300])
+                await asyncio.sleep(backoff.next_delay_s())
+            else:
+                backoff.reset()
+
+    async def _carry_out(self, receipt: str, effect: PostMessage) -> None:
+        outcome = await self._settle(effect)
+        self.posted += outcome.ok
+        self.failed += not outcome.ok
+        backoff = Backoff(RETRY_BASE_S, RETRY_LIMIT_S)
+        while True:
+            try:
+                self._journal(effect, outcome)
+                # Last: after a crash before this, the effect comes again, and its nonce makes it harmless.
+                await asyncio.to_thread(self._receiver.done, receipt)
+            except Exception as error:  # noqa: BLE001 - done on Discord, so it is told for as long as it takes
+                log.warning("outcome_waits", outbox_id=effect.outbox_id, error=str(error)[:300])
+                await asyncio.sleep(backoff.next_delay_s())
+            else:
+                return
+
+    def _journal(self, effect: PostMessage, outcome: Outcome) -> None:
+        at = self._now()
+        told = OutboxOutcome(at, effect.guild_id, effect.outbox_id, outcome.ok, outcome.detail)
+        self._appender.append(told)
+
+    async def _settle(self, effect: PostMessage) -> Outcome:
+        """Try until Discord has said yes or no, or for ``GIVE_UP_AFTER_S``."""
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + GIVE_UP_AFTER_S
+        backoff = Backoff(RETRY_BASE_S, RETRY_LIMIT_S)
+        while True:
+            try:
+                await self._post(effect)
+            except Exception as error:  # noqa: BLE001 - judged by _refused: refused for good, or to be tried again
+                if refusal := _refusal(error):
+                    return Outcome(ok=False, detail=refusal)
+                if loop.time() >= give_up_at:
+                    return Outcome(ok=False, detail=f"gave up: {error}"[:300])
+                await asyncio.sleep(max(backoff.next_delay_s(), _retry_after_s(error)))
+            else:
+                return Outcome(ok=True)
+
+    async def _post(self, effect: PostMessage) -> None:
+        message = {
+            "content": effect.content,
+            "nonce": nonce(effect.outbox_id),
+            "enforce_nonce": True,
+            "allowed_mentions": {"parse": []},  # a name in a log line calls nobody
+        }
+        route = Route("POST", "/channels/{channel_id}/messages", channel_id=effect.channel_id)
+        await self._http.request(route, json=message)
+
+
+def _refusal(error: Exception) -> str:
+    """Return Discord's reason if it refused for good, else nothing."""
+    if not isinstance(error, discord.HTTPException):
+        return ""
+    if error.status >= 500 or error.status in TRANSIENT_STATUSES:
+        return ""
+    return re.sub(r"\s+", " ", str(error))[:300]
+
+
+def _retry_after_s(error: Exception) -> float:
+    """Return how long a 429 asks us to wait (py-cord itself waits only if a Via header is there)."""
+    response = getattr(error, "response", None)
+    value = response.headers.get("Retry-After", "") if response is not None else ""
+    return min(float(value), RETRY_LIMIT_S) if re.fullmatch(r"\d+(\.\d+)?", value) else 0.0
