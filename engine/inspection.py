@@ -37,9 +37,10 @@ class Sample:
 
 
 class Inspection(Protocol):
-    """A look inside. Any thread may call; no call raises, and none waits longer than a second for an actor.
+    """A look inside. Any thread may call; no call waits longer than a second for an actor.
 
     Where an actor does not answer in that time, its last known values stand in, and its ``state`` says so.
+    What reads the ledger raises ``StorageError`` where it cannot be read.
     """
 
     def alive(self) -> bool:
@@ -58,7 +59,8 @@ class Inspection(Protocol):
         """Return all actors by name, restarts and quarantines included.
 
         Each: ``name`` (``guild:1``, ``partition:0``, ``supervisor``), ``kind`` (the part before
-        the colon), ``state``, ``inbox`` (messages waiting), ``restarts``, ``openSessions``, ``lastAt``.
+        the colon), ``state``, ``inbox`` (messages waiting), ``restarts``, ``openSessions`` (of a guild,
+        else None), ``lastAt``.
         """
         ...
 
@@ -75,7 +77,7 @@ class Inspection(Protocol):
         ...
 
     def live(self) -> Described:
-        """Return the mirror: ``cursor``, ``guilds``, ``sessions``, and ``rebuilt``: when it was, lately."""
+        """Return the mirror: ``cursor``, ``guilds``, ``sessions``, ``rebuilt`` (how often), ``stale``."""
         ...
 
     def top(self) -> Described:

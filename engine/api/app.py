@@ -1,7 +1,5 @@
 """The HTTP application: which routes, behind which guards."""
 
-from typing import Any
-
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPBearer
 
@@ -14,11 +12,6 @@ from engine.inspection import Inspection
 
 # What FastAPI shows in OpenAPI. The door itself is `guards.BearerToken`.
 _SHOWN_IN_OPENAPI = HTTPBearer(auto_error=False, description="Needed over TCP, not over the Unix socket.")
-
-# uvicorn's own answer, in plain text (server.MAX_CONCURRENT).
-BUSY: dict[int | str, dict[str, Any]] = {
-    503: {"description": "Too many requests at once: try again.", "content": {"text/plain": {}}}
-}
 
 
 def create_app(
@@ -41,6 +34,7 @@ def create_app(
         docs_url=None,  # FastAPI's pages load scripts from other people's servers
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.inspection, app.state.reads = inspection, reads
     app.state.registry = metrics.registry_of(inspection)
@@ -58,9 +52,6 @@ def _include_routes(app: FastAPI, require_token: bool) -> None:
     guarded = APIRouter()
     for part in (sessions, debug, metrics):
         guarded.include_router(part.router)
-    if require_token:
-        app.include_router(
-            guarded, dependencies=[Depends(_SHOWN_IN_OPENAPI)], responses=documented(401, 413) | BUSY
-        )
-    else:
-        app.include_router(guarded, responses=documented(413) | BUSY)
+    shown = [Depends(_SHOWN_IN_OPENAPI)] if require_token else []
+    refusals = documented(401, 413, 503) if require_token else documented(413, 503)
+    app.include_router(guarded, dependencies=shown, responses=refusals)

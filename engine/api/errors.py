@@ -9,6 +9,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from engine.storage.protocols import StorageError
+
 CODES = {
     401: "unauthorized",
     404: "not_found",
@@ -16,12 +18,14 @@ CODES = {
     413: "too_large",
     422: "invalid",
     500: "internal",
+    503: "unavailable",
 }
 DESCRIPTIONS = {
     401: "The bearer token is missing or wrong.",
     404: "There is no such thing.",
     413: "The request's body is too large.",
     422: "A value cannot be read; `field` names it.",
+    503: "The ledger is busy or away, or (as plain text) too many requests came at once: try again.",
 }
 
 
@@ -49,7 +53,12 @@ class InvalidField(Exception):  # noqa: N818 - it names what is wrong, as HTTPEx
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return these statuses in the form that OpenAPI's ``responses`` take."""
-    return {status: {"model": ErrorBody, "description": DESCRIPTIONS[status]} for status in statuses}
+    told: dict[int | str, dict[str, Any]] = {
+        status: {"model": ErrorBody, "description": DESCRIPTIONS[status]} for status in statuses
+    }
+    if 503 in told:
+        told[503]["content"] = {"text/plain": {}}  # uvicorn's own answer (server.MAX_CONCURRENT)
+    return told
 
 
 def refusal(
@@ -66,6 +75,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(HTTPException)(_http_refused)
     app.exception_handler(RequestValidationError)(_request_invalid)
     app.exception_handler(InvalidField)(_field_invalid)
+    app.exception_handler(StorageError)(_storage_failed)
 
 
 async def _http_refused(_: Request, error: HTTPException) -> JSONResponse:
@@ -81,3 +91,7 @@ async def _request_invalid(_: Request, error: RequestValidationError) -> JSONRes
 
 async def _field_invalid(_: Request, error: InvalidField) -> JSONResponse:
     return refusal(422, f"{error.field}: {error}", field=error.field)
+
+
+async def _storage_failed(_: Request, error: StorageError) -> JSONResponse:
+    return refusal(503, str(error))

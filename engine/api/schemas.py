@@ -1,12 +1,14 @@
 """Sessions as clients ask for them and see them. The names are a contract with other tools."""
 
+import re
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 # A first digit of 9 would need more than SQL's 63 bits; Discord gets there in 2083.
 _SNOWFLAKE = r"[0-8]?[0-9]{1,18}"
+_ISO_START = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 Snowflake = Annotated[str, Field(pattern=rf"^{_SNOWFLAKE}$", examples=["81384788765712384"])]
 SessionId = Annotated[str, Field(pattern=rf"^{_SNOWFLAKE}-{_SNOWFLAKE}-[0-9]{{1,15}}$")]
@@ -19,6 +21,16 @@ Moment = Annotated[
     ),
 ]
 Seconds = Annotated[float, Field(ge=0, description="Exact to the millisecond.")]
+
+
+def _written_out(value: object) -> object:
+    # pydantic would also take a number for seconds, or ms, since 1970, by its size.
+    if isinstance(value, str) and not _ISO_START.match(value):
+        raise ValueError("write it like 2026-03-01T18:00:00Z")
+    return value
+
+
+WrittenMoment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 Status: TypeAlias = Literal["active", "completed", "cancelled"]
 
 
@@ -35,10 +47,10 @@ class SessionFilter(Wire):
     user_id: Snowflake | None = None
     channel_id: Snowflake | None = None
     event_id: Snowflake | None = None
-    since: AwareDatetime | None = Field(
+    since: WrittenMoment | None = Field(
         None, alias="from", description="Only sessions that had not ended by then."
     )
-    until: AwareDatetime | None = Field(
+    until: WrittenMoment | None = Field(
         None, alias="to", description="Only sessions that had begun before then."
     )
     status: Status | None = None

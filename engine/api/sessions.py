@@ -1,6 +1,6 @@
 """``/sessions``: voice sessions, open and past, from the ledger."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -10,10 +10,9 @@ from engine.api.errors import InvalidField, documented
 from engine.api.providers import LedgerReads
 from engine.api.reads import InvalidCursor
 from engine.api.schemas import Session, SessionFilter, SessionId, SessionPage
+from engine.domain.views import EPOCH
 
 router = APIRouter(prefix="/sessions", tags=["sessions"])
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @router.get("", responses=documented(422), response_model_exclude_unset=True)

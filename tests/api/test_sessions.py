@@ -1,5 +1,7 @@
 import pytest
 
+from engine.storage.protocols import StorageBusy
+
 ROW = {
     "sessionId": "10-1-1772388000000",
     "guildId": "10",
@@ -70,6 +72,9 @@ def test_the_filters_reach_the_ledger_as_numbers(unix, reads):
         ("eventId=", "eventId"),
         ("from=yesterday", "from"),
         ("to=2026-03-01T18:00:00", "to"),  # whose 18:00?
+        ("to=1772388000", "to"),  # seconds or ms?
+        ("from=2026-03-01", "from"),
+        ("from=2026-13-01T18:00:00Z", "from"),
         ("from=2026-03-02T00:00:00Z&to=2026-03-01T00:00:00Z", "from"),
         ("status=open", "status"),
         ("limit=0", "limit"),
@@ -94,6 +99,16 @@ def test_all_bad_values_are_told_at_once(unix):
     message = unix.get("/sessions?guildId=x&limit=0").json()["error"]["message"]
     assert "guildId: " in message
     assert "limit: " in message
+
+
+def test_a_ledger_that_is_busy_is_told_as_such(unix, reads):
+    def busy(**_):
+        raise StorageBusy("rollcall.db: database is locked")
+
+    reads.sessions = busy
+    answer = unix.get("/sessions")
+    assert answer.status_code == 503
+    assert answer.json()["error"] == {"code": "unavailable", "message": "rollcall.db: database is locked"}
 
 
 def test_one_session_comes_with_its_spans(unix, rows):
