@@ -15,6 +15,8 @@ actor types"; pyproject.toml therefore holds pykka below 4.6.
 
 import sys
 import threading
+from collections import deque
+from collections.abc import Iterable
 from itertools import count
 from queue import SimpleQueue
 from typing import Any, Self
@@ -48,15 +50,18 @@ class _Flag:
 
 
 class Inbox:
-    """An actor's messages. Empty, it holds nothing: there are as many inboxes as guilds."""
+    """An actor's messages. Empty, it holds nothing: there are as many inboxes as guilds.
+
+    Closed, it has let go of its actor, so that a ref that somebody keeps does not keep the actor too.
+    """
 
     __slots__ = ("_actor", "_lock", "_messages", "_ready", "_scheduled")
 
     def __init__(self, dispatcher: "Dispatcher", actor: "PooledActor") -> None:
         self._lock = dispatcher.lock
         self._ready = dispatcher.ready
-        self._actor = actor
-        self._messages: list[Envelope[Any]] | None = None
+        self._actor: PooledActor | None = actor
+        self._messages: deque[Envelope[Any]] | None = None
         self._scheduled = False
 
     def __len__(self) -> int:
@@ -68,33 +73,46 @@ class Inbox:
     def get(self) -> Envelope[Any]:
         """Take the oldest message. Raises IndexError if there is none."""
         with self._lock:
-            return (self._messages or []).pop(0)
+            return (self._messages or deque()).popleft()
 
     def put(self, envelope: Envelope[Any], /) -> None:
         with self._lock:
-            if self._messages is None:
-                self._messages = [envelope]
-            else:
+            actor = self._actor
+            if actor is not None:
+                if self._messages is None:
+                    self._messages = deque()
                 self._messages.append(envelope)
-            if self._scheduled:
-                return
-            self._scheduled = True
-        self._ready.put(self._actor)
+                if self._scheduled:
+                    return
+                self._scheduled = True
+        if actor is None:
+            _refuse(envelope)
+        else:
+            self._ready.put(actor)
 
-    def take(self) -> list[Envelope[Any]]:
+    def take(self) -> Iterable[Envelope[Any]]:
         """Take one turn's messages, oldest first."""
         with self._lock:
-            taken = self._messages or []
-            self._messages = taken[TURN:] or None
-        return taken[:TURN]
+            messages = self._messages
+            if messages is None or len(messages) <= TURN:
+                self._messages = None
+                return messages or ()
+            return [messages.popleft() for _ in range(TURN)]
 
     def rest(self) -> None:
         """End a turn: back into the queue if anything has come meanwhile."""
         with self._lock:
-            self._scheduled = self._messages is not None
-            if not self._scheduled:
-                return
-        self._ready.put(self._actor)
+            actor = self._actor if self._messages else None
+            self._scheduled = actor is not None
+        if actor is not None:
+            self._ready.put(actor)
+
+    def close(self) -> None:
+        """Refuse what waits, and all that comes from now on."""
+        with self._lock:
+            waiting, self._messages, self._actor = self._messages or (), None, None
+        for envelope in waiting:
+            _refuse(envelope)
 
 
 class PooledActor(pykka.Actor):
@@ -137,12 +155,20 @@ class PooledActor(pykka.Actor):
             self._guarded_start()
         for envelope in inbox.take():
             if self.actor_stopped.is_set():
-                _refuse(self, envelope)
+                _refuse(envelope)
             else:
                 self._handle(envelope)
         if self.actor_stopped.is_set():
+            inbox.close()
             self._dispatcher.release(self)
-        inbox.rest()
+        else:
+            inbox.rest()
+
+    def _stop(self) -> None:
+        try:
+            super()._stop()
+        except BaseException:  # noqa: BLE001 - see the module's docstring
+            self._handle_failure(*sys.exc_info())
 
     def _guarded_start(self) -> None:
         try:
@@ -166,17 +192,17 @@ class PooledActor(pykka.Actor):
         self._handle_failure(*sys.exc_info())
         try:
             self.on_failure(*sys.exc_info())
-        except Exception:
+        except BaseException:
             log.exception("on_failure_failed", actor=str(self))
 
 
-def _refuse(actor: PooledActor, envelope: Envelope[Any]) -> None:
+def _refuse(envelope: Envelope[Any]) -> None:
     if envelope.reply_to is None:
         return
     if isinstance(envelope.message, messages._ActorStop):  # noqa: SLF001 - as pykka's own teardown does
         envelope.reply_to.set(None)
         return
-    error = pykka.ActorDeadError(f"{actor.actor_ref} stopped before handling the message")
+    error = pykka.ActorDeadError("the actor stopped before handling the message")
     envelope.reply_to.set_exception((pykka.ActorDeadError, error, None))
 
 
@@ -214,7 +240,7 @@ class Dispatcher:
             self._actors.discard(actor)
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """End the workers after the messages queued so far; the actors are left as they are."""
+        """End the workers after the turns queued so far; the actors are left as they are."""
         for _ in self._threads:
             self.ready.put(None)
         for thread in self._threads:
@@ -223,3 +249,4 @@ class Dispatcher:
     def _work(self) -> None:
         while (actor := self.ready.get()) is not None:
             actor.turn()
+            del actor  # an idle worker must not keep a stopped one
