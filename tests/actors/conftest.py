@@ -1,0 +1,134 @@
+"""A partition on storage in plain memory, and a watch that no test leaves a thread behind."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pykka
+import pytest
+
+from engine.actors import committer, partition
+from engine.actors.partition import Inside, Introduce, Partition, PartitionSettings
+from engine.actors.pool import Dispatcher
+from engine.actors.supervisor import Budget, Children, Roster, Supervisor, Watch
+from engine.domain.inputs import Entry, Input
+from engine.domain.rules import Rules
+from engine.storage.protocols import Stores
+from tests.actors.memory import MemoryJournal, MemoryLedger, MemoryLive, MemoryOutbox, Rows, fold
+
+DEADLINE_S = 15.0
+BUDGET, RULES = Budget(), Rules()
+
+
+def _wait_until(condition: Callable[[], object], what: str = "the condition") -> None:
+    ends_at = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < ends_at, f"{what} did not come within {DEADLINE_S} s"
+        time.sleep(0.001)
+
+
+@pytest.fixture
+def wait_until():
+    """``wait_until(condition, what)``: poll until it holds."""
+    return _wait_until
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_stays():
+    before = set(threading.enumerate())
+    yield
+    pykka.ActorRegistry.stop_all(timeout=DEADLINE_S)
+    _wait_until(lambda: set(threading.enumerate()) <= before, "the end of every thread")
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch):
+    """The waits are for people and machines; the tests want their order only."""
+    monkeypatch.setattr(partition, "BLOCK_MS", 5)
+    monkeypatch.setattr(partition, "AWAY_S", 0.002)
+    monkeypatch.setattr(partition, "QUIET_MS", 10)
+    monkeypatch.setattr(committer, "RETRY_S", (0.001, 0.002))
+
+
+@pytest.fixture
+def dispatchers() -> Iterator[Callable[[int], Dispatcher]]:
+    """``dispatchers(workers)``: one that is stopped at the end."""
+    made: list[Dispatcher] = []
+
+    def make(workers: int) -> Dispatcher:
+        made.append(Dispatcher(workers))
+        return made[-1]
+
+    yield make
+    for it in made:
+        it.stop()
+
+
+class Bench:
+    """One partition and all it needs. ``crash`` leaves it as a killed process would, ``start`` goes on."""
+
+    def __init__(
+        self, workers: int = 1, budget: Budget = BUDGET, rules: Rules = RULES, **settings: int
+    ) -> None:
+        self.rules, self.settings = rules, PartitionSettings(**settings)
+        self.journal, self.ledger = MemoryJournal(), MemoryLedger()
+        self.live, self.outbox = MemoryLive(), MemoryOutbox()
+        self.written: list[Entry] = []
+        self.given_up: list[str] = []
+        self.dispatcher = Dispatcher(workers)
+        self.supervisor = Supervisor.start(self.given_up.append, budget)
+        self.ref: pykka.ActorRef[Partition]
+        self.inside: Inside
+
+    def start(self) -> "Bench":
+        stores = Stores(self.journal, self.ledger, self.live, self.outbox)
+        self.ref = Partition.start(self.settings, stores, self.dispatcher, self.supervisor, self.rules)
+        self.inside = self.ref.ask(Introduce(), timeout=DEADLINE_S)
+        self.supervisor.tell(Watch("partition:0", self.ref))
+        return self
+
+    def write(self, *inputs: Input, source: str = "ingest") -> None:
+        for it in inputs:
+            self.written.append(Entry(source, len(self.written), it))
+            self.journal.append(self.written[-1])
+
+    def settle(self) -> None:
+        """Wait until all that was written is committed."""
+        _wait_until(lambda: self.ledger.cursor == self.journal.last_id(), "the last commit")
+
+    def stop(self) -> None:
+        self.inside.halt()
+        assert self.ref.stop(timeout=DEADLINE_S), "the partition had died"
+
+    def close(self) -> None:
+        if self.ref.is_alive():
+            self.stop()
+        self.supervisor.stop(timeout=DEADLINE_S)
+        self.dispatcher.stop()
+
+    def roster(self) -> Roster:
+        return self.supervisor.ask(Children(), timeout=DEADLINE_S)
+
+    def expected(self) -> Rows:
+        return fold(self.written, self.rules)
+
+
+@pytest.fixture
+def make_bench() -> Iterator[Callable[..., Bench]]:
+    """``make_bench(...)``: a bench, not yet started; see ``Bench``."""
+    made: list[Bench] = []
+
+    def make(**settings: Any) -> Bench:
+        made.append(Bench(**settings))
+        return made[-1]
+
+    yield make
+    for it in made:
+        it.close()
+
+
+@pytest.fixture
+def bench(make_bench) -> Bench:
+    """A bench that runs."""
+    return make_bench().start()
