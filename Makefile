@@ -1,0 +1,26 @@
+# The Python that .venv is made with, 3.11 or later.
+PYTHON ?= python3
+VENV := .venv/bin
+
+.PHONY: run test check bench clean setup
+
+run: setup  ## the daemon; without DISCORD_TOKEN with a simulated community
+	@$(VENV)/rollcall run
+
+test: setup  ## all tests
+	@$(VENV)/pytest
+
+check: setup  ## style and types
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy
+
+bench: setup  ## speed and memory against the alternatives; a few minutes
+	@$(VENV)/python -m tests.bench
+
+clean:  ## what can be made again; the data stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup:
+	@$(PYTHON) scripts/setup_venv.py

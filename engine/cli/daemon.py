@@ -1,0 +1,103 @@
+"""Commands that run the daemon or a part of it, replace a part, or check the configuration."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from engine.cli.failure import Failure
+from engine.cli.options import AsJson, ConfigFile
+
+if TYPE_CHECKING:
+    from engine.config import Config
+
+
+def run(config: ConfigFile = None) -> int:
+    """Run the daemon: all its processes, until SIGTERM or Ctrl-C."""
+    from engine.processes import parent
+
+    verdict = parent.run(_loaded(config, "parent"))
+    if verdict.reason:
+        raise Failure(verdict.reason, verdict.exit_code)
+    return verdict.exit_code
+
+
+def ingest(config: ConfigFile = None) -> int:
+    """Run the ingest alone: Discord's gateway into the journal."""
+    loaded = _loaded(config, "ingest")
+    loaded.require_gateway()
+    from engine import daemon
+
+    return daemon.ingest_main(loaded)
+
+
+def engine(config: ConfigFile = None) -> int:
+    """Run the engine alone: the journal into the ledger, and HTTP."""
+    loaded = _loaded(config, "engine")
+    from engine import daemon
+
+    return daemon.engine_main(loaded)
+
+
+def simulator(config: ConfigFile = None) -> int:
+    """Run the simulated Discord alone."""
+    loaded = _loaded(config, "simulator")
+    from engine import daemon
+
+    return daemon.simulator_main(loaded)
+
+
+def restart(
+    name: Annotated[Literal["engine", "ingest"], typer.Argument(help="The process to replace.")],
+    config: ConfigFile = None,
+) -> int:
+    """Replace a process of the running daemon; nothing is lost meanwhile."""
+    from engine.config import load
+    from engine.processes.control import ControlError, ask
+
+    try:
+        process = ask(load(config).control_socket, {"do": "restart", "name": name})
+    except (ConnectionError, ControlError) as error:
+        raise Failure(f"{error}{_HINT if isinstance(error, ConnectionError) else ''}") from error
+    print(f"{name} runs anew as process {process['pid']}")
+    return 0
+
+
+_HINT = ": is `rollcall run` running?"
+
+
+def check_config(config: ConfigFile = None, as_json: AsJson = False) -> int:
+    """Check the configuration and tell all that is wrong with it."""
+    from engine.config import DEFAULT_FILE, ConfigError, load
+
+    problems: list[str] = []
+    try:
+        loaded = load(config)
+        loaded.require_gateway()
+    except ConfigError as error:
+        problems = error.problems
+    place = str(config or DEFAULT_FILE)
+    if as_json:
+        import json
+
+        print(json.dumps({"file": place, "problems": problems}))
+    else:
+        _tell_problems(place, problems)
+    return 2 if problems else 0
+
+
+def _tell_problems(place: str, problems: list[str]) -> None:
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if not problems:
+        print(f"{place}: fine")
+
+
+def _loaded(path: ConfigFile, process: str) -> "Config":
+    """Load the configuration of a long-running process, and let it log."""
+    from engine import log
+    from engine.config import load
+
+    config = load(path)
+    log.configure(process, level=config.log.level, form=config.log.format, secrets=config.secrets)
+    return config

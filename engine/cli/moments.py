@@ -1,0 +1,37 @@
+"""Moments and durations, as people write and read them."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_AGO = re.compile(r"(?:\d{1,6}[smhdw])+")
+
+
+def parse(text: str, now: datetime) -> datetime:
+    """Read ``2026-03-01T18:00Z``, ``2026-03-01`` (local where no zone is named), or ``1d12h`` before ``now``.
+
+    Raises ValueError.
+    """
+    if _AGO.fullmatch(text):
+        parts = re.findall(r"(\d+)([smhdw])", text)
+        return now - sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in parts), timedelta())
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def iso(moment: datetime) -> str:
+    """Write a moment as the API takes and gives it."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def local(text: str | None) -> str:
+    """Write the API's moment in local time, to the second."""
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S") if text else ""
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as ``1h 02m 03s``; below a minute to the tenth."""
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02}m {rest:02}s" if hours else f"{minutes}m {rest:02}s"

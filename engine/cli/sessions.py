@@ -1,0 +1,164 @@
+"""``rollcall sessions``: who was where, and when."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+import typer
+
+from engine.cli.options import AsJson, ConfigFile
+
+if TYPE_CHECKING:
+    from engine.cli.records import Source, Wanted
+
+_TABLE_LIMIT = 100
+# The ledger keeps ids as signed 64-bit integers.
+_ID_MAX = 2**63 - 1
+
+
+def _checked_id(value: str | None) -> str | None:
+    if value is not None and not (value.isascii() and value.isdigit() and int(value) <= _ID_MAX):
+        raise typer.BadParameter(f"{value!r} is not an id: digits only")
+    return value
+
+
+def _id_option(name: str) -> Any:
+    return typer.Option(f"--{name}", metavar="ID", help=f"Only this {name}.", callback=_checked_id)
+
+
+Guild: TypeAlias = Annotated[str | None, _id_option("guild")]
+User: TypeAlias = Annotated[str | None, _id_option("user")]
+Channel: TypeAlias = Annotated[str | None, _id_option("channel")]
+Event: TypeAlias = Annotated[str | None, _id_option("event")]
+Since: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME", help="Not ended by then: 2026-03-01, 2026-03-01T18:00Z, or 90m, 2h, 3d ago."
+    ),
+]
+Until: TypeAlias = Annotated[str | None, typer.Option(metavar="TIME", help="Begun before then.")]
+Limit: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=1, help=f"At most so many, the latest first. [default: {_TABLE_LIMIT}; --json: all]"),
+]
+Status: TypeAlias = Annotated[
+    Literal["active", "completed", "cancelled"] | None, typer.Option(help="Only sessions of this status.")
+]
+
+
+def sessions(  # noqa: PLR0913, PLR0917  # one parameter for each option of the contract
+    guild: Guild = None,
+    user: User = None,
+    channel: Channel = None,
+    event: Event = None,
+    since: Since = None,
+    until: Until = None,
+    status: Status = None,
+    limit: Limit = None,
+    everything: Annotated[bool, typer.Option("--all", help="No limit.")] = False,
+    spans: Annotated[bool, typer.Option("--spans", help="With --json: each session's spans too.")] = False,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> int:
+    """List voice sessions, open and past, the latest join first. Works without a running daemon too."""
+    from engine.cli.records import Wanted, source
+    from engine.config import load
+
+    after, before = _window(since, until)
+    wanted = Wanted(guild, user, channel, event, after, before, status, spans)
+    if limit is None and not everything and not as_json:
+        limit = _TABLE_LIMIT
+    with source(load(config)) as read:
+        return _show(read, wanted, limit, as_json)
+
+
+def _window(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
+    now = datetime.now(UTC)
+    after, before = _moment("since", since, now), _moment("until", until, now)
+    if after and before and after > before:
+        raise typer.BadParameter("--since is later than --until")
+    return after, before
+
+
+def _moment(option: str, text: str | None, now: datetime) -> datetime | None:
+    from engine.cli.moments import parse
+
+    try:
+        return None if text is None else parse(text, now)
+    except (ValueError, OverflowError) as error:
+        line = (
+            f"--{option}: {text!r} is no time: write 2026-03-01, 2026-03-01T18:00Z, or 2h for two hours ago"
+        )
+        raise typer.BadParameter(line) from error
+
+
+def _show(read: "Source", wanted: "Wanted", limit: int | None, as_json: bool) -> int:
+    from engine.cli.failure import Failure
+    from engine.cli.records import unknown
+
+    found = read(wanted)
+    first = next(found, None)
+    if first is None and (line := unknown(read, wanted)):
+        raise Failure(line)
+    rows = _with_first(first, found)
+    if as_json:
+        _print_array(islice(rows, limit))
+    else:
+        _print_table(list(islice(rows, limit)), more=next(rows, None) is not None)
+    return 0
+
+
+def _with_first(first: dict[str, Any] | None, rest: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    if first is not None:
+        yield first
+        yield from rest
+
+
+def _print_array(rows: Iterable[dict[str, Any]]) -> None:
+    """Print one array, a session a line, as they come: a ledger may hold more than memory does."""
+    import json
+
+    before = "["
+    for row in rows:
+        print(before + json.dumps(row, ensure_ascii=False), end="")
+        before = ",\n "
+    print("]" if before != "[" else "[]")
+
+
+def _print_table(rows: list[dict[str, Any]], more: bool) -> None:
+    from engine.cli.tables import Column, console, table
+
+    titles = ("JOINED", "LEFT", "DURATION", "GUILD", "CHANNEL", "USER", "")
+    columns = [Column(title, right=title == "DURATION") for title in titles]
+    console().print(table(columns, map(_cells, rows)) if rows else "no sessions")
+    if more:
+        print(f"the latest {len(rows)}; for more: --limit N or --all", file=sys.stderr)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    from engine.cli.moments import duration, local
+
+    active = row["status"] == "active"
+    joined = datetime.fromisoformat(row["joinTime"])
+    seconds = max(0.0, (datetime.now(UTC) - joined).total_seconds()) if active else row["duration"]
+    return (
+        local(row["joinTime"]),
+        "still there" if active else local(row["leaveTime"]),
+        duration(seconds),
+        row.get("guildName") or row["guildId"],
+        row.get("channelName") or row["channelId"],
+        row["userId"],
+        ", ".join(_remarks(row)),
+    )
+
+
+def _remarks(row: dict[str, Any]) -> Iterator[str]:
+    if row["status"] == "cancelled":
+        yield "cancelled"
+    if row["confidence"] != "observed":
+        slack = max(row["joinedSlack"], row["leftSlack"])
+        yield f"{row['confidence']}, ±{slack:.1f}s" if slack else str(row["confidence"])
+    if row["viaChannelCreation"]:
+        yield "made the channel"
