@@ -17,15 +17,6 @@ from engine.domain.inputs import GuildSnapshot, Heartbeat, VoiceStateChanged
 PATIENCE_S = 20
 
 
-async def _until(condition):
-    """Wait for something to become true, and return it."""
-    give_up_at = time.monotonic() + PATIENCE_S
-    while not (result := condition()):
-        assert time.monotonic() < give_up_at, "it never happened"
-        await asyncio.sleep(0.005)
-    return result
-
-
 class CollectingJournal:
     """An Appender that keeps what it is given. Where ``full`` is set, it raises that."""
 
@@ -40,6 +31,14 @@ class CollectingJournal:
 
     def of(self, kind):
         return [it for it in self.inputs if isinstance(it, kind)]
+
+    async def until(self, condition):
+        """Wait for something to become true, and return it."""
+        give_up_at = time.monotonic() + PATIENCE_S
+        while not (result := condition()):
+            assert time.monotonic() < give_up_at, "it never happened"
+            await asyncio.sleep(0.005)
+        return result
 
     @property
     def snapshots(self):
@@ -79,11 +78,6 @@ class Place:
 
     def leave(self, who=0):
         self.world.leave(self.guild_id, self.people[who])
-
-
-@pytest.fixture
-def until():
-    return _until
 
 
 @pytest.fixture
@@ -136,5 +130,5 @@ async def start_ingest(server, journal):
 async def ingest(start_ingest, journal):
     """An ingest that has seen the guild."""
     ingest, _ = await start_ingest()
-    await _until(lambda: journal.snapshots)
+    await journal.until(lambda: journal.snapshots)
     return ingest
