@@ -27,6 +27,7 @@ SENDS_PER_MINUTE = 120
 class CloseCode(IntEnum):
     """https://docs.discord.com/developers/topics/opcodes-and-status-codes#gateway-gateway-close-event-codes."""
 
+    UNKNOWN_ERROR = 4000
     UNKNOWN_OPCODE = 4001
     DECODE_ERROR = 4002
     NOT_AUTHENTICATED = 4003
@@ -109,38 +110,38 @@ class Connection:
 
     async def run(self) -> None:
         """Speak the protocol until either side ends it."""
-        writer = asyncio.create_task(self._write())
+        reading = asyncio.create_task(self._read())
+        writing = asyncio.create_task(self._write(reading))
         try:
-            self._greet()
-            await self._read()
-        except Refusal as refusal:
-            log.info("gateway_connection_refused", reason=str(refusal), code=int(refusal.code))
-            self.close(refusal.code)
+            await asyncio.wait({reading})
         finally:
+            reading.cancel()
             if self.session is not None:
                 self.session.detach(self)
-            self.close(1000)
-            await writer
-
-    def _greet(self) -> None:
-        if self._version != "10":
-            raise Refusal(CloseCode.INVALID_API_VERSION)
-        self.send_op(10, {"heartbeat_interval": self._heartbeat_ms, "_trace": ["simulator"]})
+            self.close(_close_code(reading))
+            await writing
 
     @property
     def _heartbeat_ms(self) -> int:
         return self._gateway.options.heartbeat_interval_ms
 
-    async def _write(self) -> None:
+    async def _write(self, reading: asyncio.Task[None]) -> None:
         kind = WSMsgType.BINARY if self.compressed else WSMsgType.TEXT
         while not isinstance(item := await self._outgoing.get(), int):
             try:
                 await self._ws.send_frame(self._packer.pack(item) if self.compressed else item, kind)
             except ConnectionError:
                 return
+        # Were the reader still waiting, aiohttp would hang up without waiting for the client's close frame,
+        # and the client might never see the code.
+        reading.cancel()
+        await asyncio.wait({reading})
         await self._ws.close(code=item)
 
     async def _read(self) -> None:
+        if self._version != "10":
+            raise Refusal(CloseCode.INVALID_API_VERSION)
+        self.send_op(10, {"heartbeat_interval": self._heartbeat_ms, "_trace": ["simulator"]})
         silence_s = 2 * self._heartbeat_ms / 1000
         while True:
             try:
@@ -157,6 +158,8 @@ class Connection:
         handle = self._opcodes.get(op)
         if handle is None:
             raise Refusal(CloseCode.UNKNOWN_OPCODE)
+        if op != 1 and not isinstance(data, dict):
+            raise Refusal(CloseCode.DECODE_ERROR)
         try:
             handle(data)
         except WorldError as error:
@@ -213,3 +216,15 @@ def _decode(raw: str | bytes) -> tuple[int, Json]:
         return int(message["op"]), message.get("d")
     except (msgspec.DecodeError, KeyError, TypeError, ValueError):
         raise Refusal(CloseCode.DECODE_ERROR) from None
+
+
+def _close_code(reading: asyncio.Task[None]) -> int:
+    """Tell with which code a connection ends whose reader is done."""
+    error = None if reading.cancelled() or not reading.done() else reading.exception()
+    if error is None:
+        return 1000
+    if isinstance(error, Refusal):
+        log.info("gateway_connection_refused", reason=str(error), code=int(error.code))
+        return error.code
+    log.error("gateway_connection_failed", exc_info=error)
+    return CloseCode.UNKNOWN_ERROR

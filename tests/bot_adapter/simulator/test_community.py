@@ -1,0 +1,145 @@
+"""The community: lively, seeded, and true to its truth."""
+
+import asyncio
+import signal
+import sys
+from collections import Counter
+
+import aiohttp
+import pytest
+
+from bot_adapter.simulator.cast import HUB
+from bot_adapter.simulator.community import Community, Habits
+from bot_adapter.simulator.world import World
+from engine.domain.inputs import VoiceFlags
+
+EPOCH_MS = 1_700_000_000_000
+
+
+class Play:
+    """A community whose clock is turned by hand: an act each half second."""
+
+    def __init__(self, **habits) -> None:
+        self.now = 0.0
+        self.world = World(seed=5, clock=lambda: EPOCH_MS + int(self.now * 1000))
+        self.heard: list[tuple[float, str, dict]] = []
+        self.world.listeners.append(lambda it: self.heard.append((self.now, it.name, it.data)))
+        self.community = Community(self.world, Habits(**habits), clock=lambda: self.now)
+
+    def run(self, acts: int) -> "Play":
+        for _ in range(acts):
+            for _ in range(5):
+                self.now = round(self.now + 0.1, 3)
+                self.community.follow_up(self.now)
+            self.community.act()
+        return self
+
+    def presences(self) -> list[dict]:
+        return [it.as_json() for it in self.world.truth.presences]
+
+
+@pytest.fixture(scope="module")
+def play() -> Play:
+    return Play(guilds=3, members=40, seed=2).run(4000)
+
+
+def test_the_same_seed_plays_the_same_play():
+    once, twice, other = [Play(seed=seed).run(300).presences() for seed in (1, 1, 2)]
+    assert once == twice
+    assert once != other
+
+
+def test_people_are_there_at_once():
+    assert len(Play(members=40).world.truth.lasting()) > 10
+
+
+def test_everything_happens_that_the_daemon_must_understand(play):
+    names = Counter(name for _, name, _ in play.heard)
+    assert names["CHANNEL_CREATE"] > 20
+    assert names["CHANNEL_DELETE"] > 20
+    seen = {flags for it in play.world.truth.presences for _, flags in it.spans}
+    for flag in (VoiceFlags.SELF_DEAF, VoiceFlags.SELF_MUTE, VoiceFlags.MUTE, VoiceFlags.SUPPRESS):
+        assert any(flags & flag for flags in seen)
+    bots = [it for it in play.world.truth.presences if it.bot]
+    assert bots
+    afk = {it.afk_channel_id for it in play.world.guilds.values()}
+    assert any(it.channel_id in afk for it in play.world.truth.presences)
+    short = [it for it in play.world.truth.presences if it.left_at and it.left_at - it.joined_at < 1000]
+    assert short
+
+
+def test_the_hub_opens_a_room_within_a_second_and_moves_its_guest_there(play):
+    hubs = {
+        it.channel_id
+        for guild in play.world.guilds.values()
+        for it in guild.channels.values()
+        if it.name == HUB
+    }
+    by_session = {}
+    rooms = 0
+    for it in play.world.truth.presences:
+        before = by_session.get(it.gateway_session_id)
+        if before is not None and before.channel_id in hubs and before.left_at == it.joined_at:
+            rooms += it.joined_at - before.joined_at < 1000
+        by_session[it.gateway_session_id] = it
+    assert rooms > 20
+
+
+def test_empty_rooms_do_not_pile_up(play):
+    rooms = [
+        it for guild in play.world.guilds.values() for it in guild.channels.values() if "room" in it.name
+    ]
+    assert len(rooms) < 20 + 3
+
+
+def test_truth_never_overlaps_and_never_runs_backwards(play):
+    last: dict[tuple[int, int], int | None] = {}
+    for it in play.world.truth.presences:
+        key = it.guild_id, it.user_id
+        assert key not in last or last[key] is not None
+        assert it.joined_at >= (last.get(key) or 0)
+        assert it.left_at is None or it.left_at >= it.joined_at
+        assert [at for at, _ in it.spans] == sorted(at for at, _ in it.spans)
+        last[key] = it.left_at
+
+
+def test_nobody_is_in_two_guilds_at_once(play):
+    users = [it.user_id for it in play.world.truth.lasting()]
+    assert len(users) == len(set(users))
+
+
+def test_it_tolerates_others_who_act_on_its_world():
+    play = Play()
+    for guild_id in list(play.world.guilds):
+        play.run(20)
+        for user_id in list(play.world.guild(guild_id).voice):
+            play.world.leave(guild_id, user_id)
+        play.run(20)
+        play.world.remove_guild(guild_id)
+    play.run(20)
+    assert play.world.truth.lasting() == []
+
+
+async def test_the_demo_serves_until_it_is_told_to_stop(tmp_path, eventually):
+    address = tmp_path / "address"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot_adapter.simulator", "--actions-per-s", "200"),
+        *("--address-file", str(address)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        await eventually(address.exists)
+        url = address.read_text().strip()
+        async with aiohttp.ClientSession() as http:
+            first, later = [], []
+            while len(later) < len(first) + 20 or not first:
+                async with http.get(url + "/sim/truth") as response:
+                    later = (await response.json())["presences"]
+                first = first or later
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert not address.exists()
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
