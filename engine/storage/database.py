@@ -106,15 +106,22 @@ def _migrate(path: Path, database: SqliteDatabase) -> None:
         Runner(database, str(MIGRATIONS)).up()
 
 
-def _missing(path: Path, database: SqliteDatabase) -> list[Migration]:
-    status = Runner(database, str(MIGRATIONS)).status()
-    known = max(it.idx for it in status if it.path is not None)
-    if unknown := [it.idx for it in status if it.path is None]:
+def _missing(path: Path, database: SqliteDatabase) -> set[str]:
+    """Return the migrations that the file has not seen. Raises ``StorageError`` if it has seen others."""
+    known = {it.name for it in Migration.load_directory(str(MIGRATIONS))}
+    applied = set[str]()
+    if database.table_exists("schema_migration"):
+        applied = {name for (name,) in driver(database).execute("SELECT name FROM schema_migration")}
+    if applied - known:
         raise StorageError(
-            f"{path} was written by a newer Rollcall (schema {max(unknown)}, this one knows {known}): "
-            "upgrade, or point storage.database elsewhere"
+            f"{path} was written by a newer Rollcall (schema {_newest(applied)}, "
+            f"this one knows {_newest(known)}): upgrade, or point storage.database elsewhere"
         )
-    return [it for it in status if it.applied is None]
+    return known - applied
+
+
+def _newest(migrations: set[str]) -> int:
+    return max(int(name.partition("_")[0]) for name in migrations)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from engine.domain.rules import MEMORY_MS
 from engine.domain.sessions import Session
 from engine.storage.batch import Batch
 from engine.storage.database import driver, faults, open_database, open_readonly
+from engine.storage.live import live_value
 from engine.storage.protocols import Commit, StorageError
 
 # A writer's life that has been silent for so long sends nothing again.
@@ -135,8 +136,6 @@ class SqlLedger:
 
     def open_sessions(self) -> Iterator[tuple[int, Sequence[tuple[int, bytes]]]]:
         """Yield this partition's guilds with their open sessions, all as of one moment."""
-        from engine.storage.live import live_value  # noqa: PLC0415
-
         with faults(self._path), closing(open_readonly(self._path)) as database:
             connection = driver(database)
             connection.execute("BEGIN")
