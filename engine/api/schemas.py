@@ -20,7 +20,9 @@ Moment = Annotated[
         json_schema_extra={"format": "date-time"},
     ),
 ]
-Seconds = Annotated[float, Field(ge=0, description="Exact to the millisecond.")]
+Seconds = Annotated[
+    float, Field(ge=0, description="Exact to the millisecond; of what has not ended, the seconds so far.")
+]
 
 
 def _written_out(value: object) -> object:
@@ -40,7 +42,7 @@ class Wire(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
 
-class SessionFilter(Wire):
+class SessionQuery(Wire):
     """Which sessions, and how many at once. All that is given must hold."""
 
     guild_id: Snowflake | None = None
@@ -56,7 +58,7 @@ class SessionFilter(Wire):
     status: Status | None = None
     spans: bool = Field(False, description="With each session's spans.")
     limit: int = Field(100, ge=1, le=1000)
-    cursor: str | None = Field(None, max_length=200, description="`next` of the page before.")
+    cursor: SessionId | None = Field(None, description="`next` of the page before.")
 
 
 class RelatedSession(Wire):
@@ -66,15 +68,15 @@ class RelatedSession(Wire):
     channel_id: Snowflake
     join_time: Moment
     leave_time: Moment | None
-    duration: Seconds | None
+    duration: Seconds
 
 
 class Span(Wire):
     """A part of a session during which the voice state did not change."""
 
-    start: Moment
-    end: Moment | None
-    duration: Seconds | None
+    start_time: Moment
+    end_time: Moment | None
+    duration: Seconds
     self_deaf: bool
     deaf: bool
     self_mute: bool
@@ -97,7 +99,7 @@ class Session(Wire):
     channel_id: Snowflake
     join_time: Moment
     leave_time: Moment | None
-    duration: Seconds | None = Field(description="Seconds, exact to the millisecond; null while active.")
+    duration: Seconds
     status: Status
     is_event_linked: bool
     event_ids: list[str]

@@ -8,34 +8,20 @@ from starlette.exceptions import HTTPException
 
 from engine.api.errors import InvalidField, documented
 from engine.api.providers import LedgerReads
-from engine.api.reads import InvalidCursor
-from engine.api.schemas import Session, SessionFilter, SessionId, SessionPage
+from engine.api.schemas import Session, SessionId, SessionPage, SessionQuery
 from engine.domain.views import EPOCH
+from engine.storage.queries import SessionFilter
 
 router = APIRouter(prefix="/sessions", tags=["sessions"])
 
 
 @router.get("", responses=documented(422), response_model_exclude_unset=True)
-def sessions(wanted: Annotated[SessionFilter, Query()], reads: LedgerReads) -> SessionPage:
+def sessions(wanted: Annotated[SessionQuery, Query()], reads: LedgerReads) -> SessionPage:
     """List sessions, the latest join first, a page at a time."""
     if wanted.since and wanted.until and wanted.since > wanted.until:
         raise InvalidField("from", "must not be after 'to'")
-    try:
-        rows, following = reads.sessions(
-            guild_id=_int(wanted.guild_id),
-            user_id=_int(wanted.user_id),
-            channel_id=_int(wanted.channel_id),
-            event_id=_int(wanted.event_id),
-            since=_ms(wanted.since),
-            until=_ms(wanted.until),
-            status=wanted.status,
-            spans=wanted.spans,
-            limit=wanted.limit,
-            cursor=wanted.cursor,
-        )
-    except InvalidCursor as error:
-        raise InvalidField("cursor", "is none that a page named in 'next'") from error
-    return SessionPage(items=[Session.model_validate(row) for row in rows], next=following)
+    page = reads.sessions(_filter(wanted), limit=wanted.limit, cursor=wanted.cursor, spans=wanted.spans)
+    return SessionPage(items=[Session.model_validate(row) for row in page.items], next=page.next)
 
 
 @router.get("/{sessionId}", responses=documented(404, 422), response_model_exclude_unset=True)
@@ -45,6 +31,18 @@ def session(session_id: Annotated[SessionId, Path(alias="sessionId")], reads: Le
     if row is None:
         raise HTTPException(404, f"no session has the id {session_id!r}")
     return Session.model_validate(row)
+
+
+def _filter(wanted: SessionQuery) -> SessionFilter:
+    return SessionFilter(
+        guild_id=_int(wanted.guild_id),
+        user_id=_int(wanted.user_id),
+        channel_id=_int(wanted.channel_id),
+        event_id=_int(wanted.event_id),
+        since=_ms(wanted.since),
+        until=_ms(wanted.until),
+        status=wanted.status,
+    )
 
 
 def _int(snowflake: str | None) -> int | None:

@@ -3,6 +3,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,17 @@ import httpx
 import pytest
 
 from engine.api.app import create_app
-from engine.api.reads import InvalidCursor
 from engine.api.server import ApiServer
+from engine.domain.effects import Effect, SaveSession, SaveSpan, Status
+from engine.domain.inputs import VoiceFlags
+from engine.domain.partition import START, PartitionState
+from engine.domain.sessions import Session
 from engine.inspection import Readiness, Sample
+from engine.storage.ledger import SqlLedger
+from engine.storage.protocols import Commit
+from engine.storage.queries import SqlReads
+
+NOON = 1_772_366_400_000  # 2026-03-01T12:00:00Z
 
 GUILD = {
     "name": "guild:10",
@@ -67,28 +76,38 @@ class StillEngine:
         yield Sample("rollcall_open_sessions", "gauge", "Sessions open now.", 2)
 
 
-class MemoryReads:
-    """Sessions in a list, the latest first: the simplest that keeps the contract of `Reads`."""
+def completed(user_id: int, joined_at: int, left_at: int, **facts: Any) -> SaveSession:
+    facts = {"channel_id": 20, "flags": 0, "span_at": joined_at, "chain_at": joined_at} | facts
+    session = Session(user_id=user_id, joined_at=joined_at, **facts)
+    return SaveSession(10, session, at=left_at, left_at=left_at, status=Status.COMPLETED)
 
-    def __init__(self) -> None:
-        self.rows: list[dict[str, Any]] = []
 
-    def sessions(self, *, limit, cursor, spans, **filters):
-        if cursor is not None and not cursor.isdecimal():
-            raise InvalidCursor(cursor)
-        start = int(cursor or 0)
-        self.asked = filters
-        shown = [row if spans else {k: v for k, v in row.items() if k != "spans"} for row in self.rows]
-        rest = start + limit < len(shown)
-        return shown[start : start + limit], str(start + limit) if rest else None
+def mover(user_id: int) -> list[Effect]:
+    """Two seconds in channel 20, deafened in the second one, then half a second in 21."""
+    deaf = VoiceFlags.SELF_DEAF
+    return [
+        SaveSpan(10, user_id, NOON, NOON, NOON + 1000, 0),
+        completed(user_id, NOON, NOON + 2000, flags=deaf, span_at=NOON + 1000),
+        completed(user_id, NOON + 2000, NOON + 2500, channel_id=21, chain_at=NOON, previous_at=NOON),
+    ]
 
-    def session(self, session_id):
-        return next((row for row in self.rows if row["sessionId"] == session_id), None)
+
+@pytest.fixture(scope="session")
+def ledger(tmp_path_factory) -> Path:
+    """A ledger of six sessions in guild 10: user 1 moved, users 2 to 4 came and left, user 5 is there."""
+    path = tmp_path_factory.mktemp("ledger") / "rollcall.db"
+    effects = mover(1)
+    effects += [completed(user, NOON + user, NOON + user + 1500) for user in (2, 3, 4)]
+    present = Session(5, channel_id=20, joined_at=NOON + 5, flags=0, span_at=NOON + 5, chain_at=NOON + 5)
+    effects.append(SaveSession(10, present, at=NOON + 5))
+    with closing(SqlLedger(path, 0)) as ledger:
+        ledger.commit(Commit(START, PartitionState(cursor="1-0", now=NOON + 10_000), effects))
+    return path
 
 
 @pytest.fixture
-def reads() -> MemoryReads:
-    return MemoryReads()
+def reads(ledger) -> SqlReads:
+    return SqlReads(ledger)
 
 
 @pytest.fixture(scope="session")
