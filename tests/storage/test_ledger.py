@@ -1,0 +1,313 @@
+"""What every ledger promises. Another back-end proves itself by a subclass with its own ``open_ledger``."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import msgspec.msgpack
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from engine.domain.effects import (
+    DropChannel,
+    DropSession,
+    PostMessage,
+    SaveChannel,
+    SaveGuild,
+    SaveSession,
+    SaveSpan,
+    SettleOutbox,
+    Status,
+)
+from engine.domain.gateway import Connection
+from engine.domain.guild import GuildState
+from engine.domain.partition import START, PartitionState
+from engine.domain.rules import MEMORY_MS
+from engine.domain.sessions import Session
+from engine.storage.ledger import PRUNE_EVERY_MS, SOURCE_MEMORY_MS, SqlLedger
+from engine.storage.protocols import Commit, DeadLetter, StorageBusy, StorageError
+
+T = 1_700_000_000_000
+GUILD, USER, CHANNEL = 1 << 22, 7, 70
+SESSION = Session(USER, CHANNEL, joined_at=T, flags=0, span_at=T, chain_at=T)
+OPEN = SaveSession(GUILD, SESSION, at=T)
+
+
+class Writer:
+    """Commits one batch after the other, as a partition does."""
+
+    def __init__(self, ledger) -> None:
+        self.ledger = ledger
+        self.state = ledger.load_partition()
+
+    def write(self, *effects, now=T, **facts) -> Commit:
+        commit = self.prepare(*effects, now=now, **facts)
+        self.ledger.commit(commit)
+        self.state = commit.state
+        return commit
+
+    def prepare(self, *effects, now=T, **facts) -> Commit:
+        of_commit = {name: facts.pop(name) for name in set(facts) & set(Commit.__dataclass_fields__)}
+        cursor = f"{int(self.state.cursor.partition('-')[0]) + 1}-0"
+        state = replace(self.state, cursor=cursor, now=now, **facts)
+        return Commit(self.state.cursor, state, list(effects), **of_commit)
+
+
+class LedgerContract:
+    @pytest.fixture
+    def open_ledger(self):
+        raise NotImplementedError
+
+    @pytest.fixture
+    def ledger(self, open_ledger):
+        return open_ledger()
+
+    @pytest.fixture
+    def writer(self, ledger):
+        return Writer(ledger)
+
+    def test_a_new_ledger_stands_at_the_start_and_knows_no_guild(self, ledger):
+        assert ledger.load_partition() == PartitionState(cursor=START)
+        assert ledger.load_guild(GUILD, T) == GuildState(GUILD)
+        assert list(ledger.open_sessions()) == []
+        assert ledger.pending_outbox(10) == []
+
+    def test_effects_and_cursor_are_there_for_the_next_life(self, open_ledger, writer):
+        connections = {"b": Connection(1, T, connected=False), "a": Connection(0, T + 5, connected=True)}
+        writer.write(
+            OPEN,
+            now=T + 5,
+            sources={"ingest": (9, T)},
+            sources_changed={"ingest"},
+            connections=connections,
+            connections_changed=True,
+        )
+        reopened = open_ledger()
+        loaded = reopened.load_partition()
+        assert loaded == writer.state
+        assert list(loaded.connections) == ["b", "a"]  # the order of first sight tells which to forget
+        assert reopened.load_guild(GUILD, T).sessions == {USER: SESSION}
+
+    def test_a_commit_that_took_effect_before_is_recognised(self, ledger, writer):
+        first = writer.write(OPEN)
+        ledger.commit(first)
+        assert ledger.load_partition() == first.state
+        assert ledger.load_guild(GUILD, T).sessions == {USER: SESSION}
+
+    def test_a_second_engine_is_refused_and_writes_nothing(self, open_ledger, writer):
+        other = Writer(open_ledger())
+        writer.write()
+        writer.write()
+        with pytest.raises(StorageError, match="two engines") as refused:
+            other.write(OPEN)
+        assert not isinstance(refused.value, StorageBusy)
+        assert "\n" not in str(refused.value)
+        assert other.ledger.load_guild(GUILD, T).sessions == {}
+
+    def test_of_several_saves_in_one_commit_the_last_holds(self, ledger, writer):
+        cut = replace(SESSION, flags=3, span_at=T + 40)
+        writer.write(OPEN, SaveSession(GUILD, cut, at=T + 40))
+        assert ledger.load_guild(GUILD, T).sessions == {USER: cut}
+
+    @pytest.mark.parametrize("commits", [1, 2, 3])
+    def test_a_dropped_session_leaves_nothing_in_however_many_commits(self, ledger, writer, commits):
+        effects = [OPEN, SaveSpan(GUILD, USER, T, T, T + 5, 0), DropSession(GUILD, USER, T)]
+        for part in {1: [effects], 2: [effects[:2], effects[2:]], 3: [[it] for it in effects]}[commits]:
+            writer.write(*part)
+        assert ledger.load_guild(GUILD, T) == GuildState(GUILD)
+        assert self.spans(ledger) == []
+
+    def test_what_follows_a_drop_under_the_same_key_stays(self, ledger, writer):
+        writer.write(OPEN, SaveSpan(GUILD, USER, T, T, T + 5, 1))
+        again = replace(SESSION, channel_id=71)
+        writer.write(
+            DropSession(GUILD, USER, T),
+            SaveSession(GUILD, again, at=T),
+            SaveSpan(GUILD, USER, T, T, T + 9, 0),
+        )
+        assert ledger.load_guild(GUILD, T).sessions == {USER: again}
+        assert self.spans(ledger) == [(GUILD, USER, T, T, T + 9, 0)]
+
+    def test_dead_letters_are_kept_whole(self, ledger, writer):
+        letter = DeadLetter("5-1", None, b"\x00\xff", "checksum", T)
+        writer.write(dead_letters=[letter, letter._replace(journal_id="5-2", guild_id=GUILD)])
+        assert self.dead_letters(ledger) == [letter, letter._replace(journal_id="5-2", guild_id=GUILD)]
+
+    def test_an_outbox_effect_is_pending_until_settled_and_never_comes_back(self, ledger, writer):
+        first, second = (PostMessage(f"o{n}", GUILD, CHANNEL, "text", T + n) for n in range(2))
+        writer.write(second, first)
+        assert ledger.pending_outbox(10) == [first, second]
+        assert ledger.pending_outbox(1) == [first]
+        writer.write(SettleOutbox("o0", ok=False, detail="403", at=T + 9))
+        writer.write(first)  # a replay
+        assert ledger.pending_outbox(10) == [second]
+
+    def test_old_sources_are_forgotten_but_never_the_last_two(self, ledger, writer):
+        sources = {f"life-{n}": (n, T + n) for n in range(4)}
+        writer.write(sources=sources, sources_changed=set(sources))
+        later = T + SOURCE_MEMORY_MS + PRUNE_EVERY_MS
+        writer.write(now=later)
+        assert list(ledger.load_partition().sources) == ["life-2", "life-3"]
+
+    def test_forgotten_connections_go(self, ledger, writer):
+        one = Connection(0, T, connected=True)
+        writer.write(connections={"a": one, "b": one}, connections_changed=True)
+        writer.write(connections={"b": one}, connections_changed=True)
+        assert ledger.load_partition().connections == {"b": one}
+
+    def test_open_sessions_come_guild_by_guild(self, ledger, writer):
+        others = [SaveSession(g << 22, replace(SESSION, user_id=u), at=T) for g in (3, 2) for u in (1, 2)]
+        closed = SaveSession(9 << 22, SESSION, at=T, left_at=T + 5, status=Status.COMPLETED)
+        writer.write(*others, closed)
+        found = list(ledger.open_sessions())
+        assert [guild_id >> 22 for guild_id, _ in found] == [2, 3]
+        value = [CHANNEL, T, 0, T]
+        assert [[(u, msgspec.msgpack.decode(v)) for u, v in rows] for _, rows in found] == [
+            [(1, value), (2, value)],
+            [(1, value), (2, value)],
+        ]
+
+    def test_partitions_share_a_ledger_and_nothing_else(self, open_ledger):
+        even, odd = (Writer(open_ledger(number, 2)) for number in (0, 1))
+        even.write(SaveSession(2 << 22, SESSION, at=T), PostMessage("a", 2 << 22, 1, "", T))
+        odd.write(SaveSession(3 << 22, SESSION, at=T), PostMessage("b", 3 << 22, 1, "", T), now=T + 1)
+        odd.write(now=T + 2)
+        assert [guild for guild, _ in even.ledger.open_sessions()] == [2 << 22]
+        assert [it.outbox_id for it in odd.ledger.pending_outbox(5)] == ["b"]
+        assert even.ledger.load_partition() == even.state
+        assert odd.ledger.load_partition() == odd.state
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.data())
+    def test_a_guild_is_loaded_exactly_as_it_was_left(self, open_ledger, data):
+        oracle = Oracle()
+        writer = Writer(open_ledger(fresh=True))
+        for _ in range(data.draw(st.integers(1, 5), label="commits")):
+            effects = [
+                data.draw(st.sampled_from(oracle.moves()))() for _ in range(data.draw(st.integers(0, 8)))
+            ]
+            oracle.now += data.draw(st.sampled_from([0, 1, 900, MEMORY_MS // 2, MEMORY_MS]))
+            writer.write(*(it for some in effects for it in some), now=oracle.now)
+        for guild_id in oracle.GUILDS:
+            loaded = writer.ledger.load_guild(guild_id, oracle.now)
+            assert loaded == oracle.guild(guild_id)
+            assert list(loaded.left.values()) == sorted(loaded.left.values())
+        assert sorted(self.spans(writer.ledger)) == sorted(oracle.spans)
+
+    # What a back-end's tests must be able to look up.
+
+    def spans(self, ledger) -> list[tuple]:
+        raise NotImplementedError
+
+    def dead_letters(self, ledger) -> list[DeadLetter]:
+        raise NotImplementedError
+
+
+@dataclass
+class Oracle:
+    """Makes effects as the domain would, and keeps in plain dictionaries what they come to."""
+
+    GUILDS = (5, 6)
+    now: int = T
+    ids: Any = field(default_factory=lambda: count(1))
+    open: dict = field(default_factory=dict)
+    left: dict = field(default_factory=lambda: defaultdict(dict))
+    created: dict = field(default_factory=lambda: defaultdict(dict))
+    facts: dict = field(default_factory=dict)
+    spans: list = field(default_factory=list)
+
+    def moves(self):
+        """Return every step that is possible now."""
+        steps = [lambda g=g: self.know(g) for g in self.GUILDS]
+        steps += [lambda g=g: self.create(g) for g in self.GUILDS]
+        for key in ((g, u) for g in self.GUILDS for u in (1, 2)):
+            todo = (self.cut, self.close, self.drop) if key in self.open else (self.join,)
+            steps += [lambda key=key, do=do: do(*key) for do in todo]
+        return steps
+
+    def join(self, guild_id, user_id):
+        self.now += 1
+        session = Session(user_id, self.now % 3, self.now, 0, self.now, self.now, gateway_session_id="s")
+        self.open[guild_id, user_id] = session
+        return [SaveSession(guild_id, session, at=self.now)]
+
+    def cut(self, guild_id, user_id):
+        self.now += 10
+        old = self.open[guild_id, user_id]
+        session = replace(old, flags=old.flags ^ 1, span_at=self.now, bridged=old.flags == 1)
+        self.open[guild_id, user_id] = session
+        span = (guild_id, user_id, old.joined_at, old.span_at, self.now, old.flags)
+        self.spans.append(span)
+        return [SaveSpan(*span), SaveSession(guild_id, session, at=self.now)]
+
+    def close(self, guild_id, user_id):
+        self.now += self.now % 2  # sometimes a session of no length
+        session = self.open.pop((guild_id, user_id))
+        left_at = max(self.now, session.span_at)
+        self.left[guild_id][user_id] = (left_at, max(left_at, session.joined_at + 1))
+        self.now = max(self.now, session.joined_at + 1)
+        return [SaveSession(guild_id, session, self.now, left_at, 5, Status.COMPLETED)]
+
+    def drop(self, guild_id, user_id):
+        session = self.open.pop((guild_id, user_id))
+        key = (guild_id, user_id, session.joined_at)
+        self.spans = [span for span in self.spans if span[:3] != key]
+        return [DropSession(*key)]
+
+    def know(self, guild_id):
+        self.facts[guild_id] = facts = {
+            "name": f"guild at {self.now}",
+            "afk_channel_id": None,
+            "connection": "c",
+            "confirmed_at": self.now,
+            "lost_at": None,
+            "present": True,
+            "own_user_id": 3,
+        }
+        return [SaveGuild(guild_id=guild_id, at=self.now, **facts)]
+
+    def create(self, guild_id):
+        self.now += 1
+        channel_id = next(self.ids)
+        self.created[guild_id][channel_id] = self.now
+        seen = SaveChannel(guild_id, channel_id, "new", 2, self.now)
+        renamed = SaveChannel(guild_id, channel_id, "renamed", 2)
+        return [seen, renamed, DropChannel(guild_id, channel_id, self.now)][: 1 + channel_id % 3]
+
+    def guild(self, guild_id):
+        horizon = self.now - MEMORY_MS
+        return GuildState(
+            guild_id,
+            sessions={user: it for (guild, user), it in self.open.items() if guild == guild_id},
+            left={u: free_at for u, (left_at, free_at) in self.left[guild_id].items() if left_at > horizon},
+            created={c: at for c, at in self.created[guild_id].items() if at > horizon},
+            **self.facts.get(guild_id, {}),
+        )
+
+
+class TestSqlLedger(LedgerContract):
+    @pytest.fixture
+    def open_ledger(self, tmp_path):
+        opened, files = [], count()
+
+        def open_ledger(partition=0, partitions=1, *, fresh=False):
+            name = f"fresh-{next(files)}.db" if fresh else "rollcall.db"
+            opened.append(SqlLedger(tmp_path / name, partition, partitions))
+            return opened[-1]
+
+        yield open_ledger
+        for ledger in opened:
+            ledger.close()
+
+    def spans(self, ledger):
+        return self.rows(ledger, "SELECT guild_id, user_id, joined_at, started_at, ended_at, flags FROM span")
+
+    def dead_letters(self, ledger):
+        sql = "SELECT journal_id, guild_id, raw, reason, at FROM deadletter ORDER BY journal_id"
+        return [DeadLetter(*row) for row in self.rows(ledger, sql)]
+
+    def rows(self, ledger, sql):
+        return ledger._reader.execute_sql(sql).fetchall()
