@@ -11,6 +11,7 @@ from engine.domain.guild import GuildState
 from engine.domain.inputs import GuildInput
 from engine.domain.rules import Rules
 from engine.domain.step import steps
+from engine.storage.protocols import StorageError
 
 Share = Sequence[tuple[GuildInput, Connections, Any]]
 
@@ -21,6 +22,7 @@ class Round:
     def __init__(self, guilds: int) -> None:
         self.effects: list[Effect] = []
         self.failed: dict[int, str] = {}
+        self.unknown: dict[int, StorageError] = {}
         self._missing = guilds
         self._lock = threading.Lock()
         self._complete = threading.Event()
@@ -38,6 +40,12 @@ class Round:
         """Note that a guild's actor did not take its share."""
         with self._lock:
             self.failed[guild_id] = reason
+        self.done([])
+
+    def not_known(self, guild_id: int, error: StorageError) -> None:
+        """Note that the ledger could not tell a guild's state: its actor lives, and has taken nothing."""
+        with self._lock:
+            self.unknown[guild_id] = error
         self.done([])
 
     def wait(self, timeout_s: float) -> bool:
@@ -81,9 +89,13 @@ class GuildActor(PooledActor):
 
     def _take(self, message: Take) -> None:
         try:
+            known = self._known()
             state, effects = steps(
-                self._known(), [(what, connections) for what, connections, _ in message.share], self._rules
+                known, [(what, connections) for what, connections, _ in message.share], self._rules
             )
+        except StorageError as error:
+            message.round.not_known(self._guild_id, error)  # no entry is to blame: the partition decides
+            return
         except BaseException as error:
             message.round.fail(self._guild_id, f"{type(error).__name__}: {error}")
             raise

@@ -9,6 +9,7 @@ from engine.actors.supervisor import ChildFailed
 from engine.domain.effects import Effect
 from engine.domain.guild import GuildState
 from engine.domain.rules import Rules
+from engine.storage.protocols import StorageBusy
 
 if TYPE_CHECKING:
     import pykka
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 ROUND_TIMEOUT_S = 60.0  # no step takes long: an actor silent for this long is stuck
 ASK_TIMEOUT_S = 5.0
 TRIES_ALONE = 3
+BUSY_S = 0.1  # between two tries to load from a ledger that is busy
 
 
 class StuckError(Exception):
@@ -37,6 +39,18 @@ class Outcome(NamedTuple):
     refused: list[Refused]
 
 
+class Backing(NamedTuple):
+    """What a partition does for its guilds.
+
+    ``load`` reads a guild's state from the ledger, ``drain`` returns when all that the committer was told is
+    in it, ``pause`` waits so many seconds and returns whether the daemon is stopping.
+    """
+
+    load: Callable[[int], GuildState]
+    drain: Callable[[], None]
+    pause: Callable[[float], bool]
+
+
 class _Child:
     __slots__ = ("ref", "used_at")
 
@@ -46,21 +60,22 @@ class _Child:
 
 
 class Guilds:
-    """Belongs to the partition's thread. ``load`` must see all that the committer was told: see ``drain``."""
+    """Belongs to the partition's thread. A guild may be loaded only where all it did before is committed."""
 
     def __init__(
         self,
         dispatcher: Dispatcher,
         supervisor: "pykka.ActorRef[Any]",
-        load: Callable[[int], GuildState],
-        drain: Callable[[], None],
+        backing: Backing,
         rules: Rules,
     ) -> None:
         self._dispatcher, self._supervisor = dispatcher, supervisor
-        self._load, self._drain, self._rules = load, drain, rules
+        self._backing, self._rules = backing, rules
         self._children: dict[int, _Child] = {}
         self._quarantined: dict[int, str] = {}
-        self._idle_check_at = 0
+        self._recovered = (
+            False  # in the batch before: an actor may be missing whose effects are not committed
+        )
 
     def __len__(self) -> int:
         return len(self._children)
@@ -69,7 +84,7 @@ class Guilds:
         """Return ``(guild_id, used_at, messages waiting)`` by actor; may be called from any thread."""
         return [
             (guild_id, child.used_at, len(cast("Inbox", child.ref.actor_inbox)))
-            for guild_id, child in list(self._children.items())
+            for guild_id, child in self._children.copy().items()
         ]
 
     def describe(self, guild_id: int) -> dict[str, Any] | None:
@@ -80,8 +95,15 @@ class Guilds:
         return cast("dict[str, Any]", child.ref.ask(Describe(), timeout=ASK_TIMEOUT_S))
 
     def take(self, shares: dict[int, list[Any]], now: int) -> Outcome:
-        """Let every guild take its share of a batch, and recover those that fail."""
+        """Let every guild take its share of a batch, and recover those that fail.
+
+        Raises ``StorageError`` where the ledger cannot tell a guild's state, ``StorageBusy`` only when the
+        daemon stops. The batch must then not be committed, nor another be taken.
+        """
         outcome = Outcome([], [])
+        if self._recovered:
+            self._backing.drain()
+            self._recovered = False
         if self._quarantined:
             shares = self._withhold(shares, outcome)
         if not shares:
@@ -99,18 +121,31 @@ class Guilds:
         return len(idle)
 
     def _feed(self, shares: dict[int, list[Any]], now: int, outcome: Outcome) -> dict[int, str]:
+        failed: dict[int, str] = {}
+        while shares:
+            gathering = self._gather(shares, now)
+            outcome.effects.extend(gathering.effects)
+            failed |= gathering.failed
+            for error in gathering.unknown.values():
+                if not isinstance(error, StorageBusy):
+                    raise error
+            shares = {guild_id: shares[guild_id] for guild_id in gathering.unknown}
+            if shares and self._backing.pause(BUSY_S):
+                raise gathering.unknown.popitem()[1]
+        return failed
+
+    def _gather(self, shares: dict[int, list[Any]], now: int) -> Round:
         gathering = Round(len(shares))
         for guild_id, share in shares.items():
             self._child(guild_id, now).ref.tell(Take(share, gathering))
         if not gathering.wait(ROUND_TIMEOUT_S):
             raise StuckError(f"a guild actor has not answered for {ROUND_TIMEOUT_S:.0f} s")
-        outcome.effects.extend(gathering.effects)
-        return gathering.failed
+        return gathering
 
     def _child(self, guild_id: int, now: int) -> _Child:
         child = self._children.get(guild_id)
         if child is None:
-            ref = GuildActor.start_on(self._dispatcher, guild_id, self._load, self._rules)
+            ref = GuildActor.start_on(self._dispatcher, guild_id, self._backing.load, self._rules)
             child = self._children[guild_id] = _Child(ref, now)
         child.used_at = now
         return child
@@ -123,7 +158,8 @@ class Guilds:
 
     def _recover(self, guild_id: int, share: list[Any], now: int, reason: str, outcome: Outcome) -> None:
         """Feed a failed guild's share again, to fresh actors, and leave out what they fail at alone."""
-        self._drain()
+        self._recovered = True
+        self._backing.drain()
         del self._children[guild_id]
         if not self._may_restart(guild_id, reason, now):
             self._quarantined[guild_id] = reason
@@ -145,16 +181,20 @@ class Guilds:
         """Feed one item to the guild's actor; return the last error if three fresh ones failed at it."""
         error = ""
         for _ in range(TRIES_ALONE):
-            if guild_id not in self._children and taken:
-                self._feed({guild_id: list(taken)}, now, Outcome([], []))  # its effects are known already
             fed = Outcome([], [])
-            failed = self._feed({guild_id: [item]}, now, fed)
+            failed = self._catch_up(guild_id, taken, now) or self._feed({guild_id: [item]}, now, fed)
             if not failed:
                 effects.extend(fed.effects)
                 return None
             error = failed[guild_id]
-            self._children.pop(guild_id, None)
+            del self._children[guild_id]
         return error
+
+    def _catch_up(self, guild_id: int, taken: Share, now: int) -> dict[int, str]:
+        """Bring a fresh actor to where its predecessor was; the effects of that are known already."""
+        if guild_id in self._children or not taken:
+            return {}
+        return self._feed({guild_id: list(taken)}, now, Outcome([], []))
 
     def _may_restart(self, guild_id: int, reason: str, now: int) -> bool:
         failed = ChildFailed(f"guild:{guild_id}", reason, now)

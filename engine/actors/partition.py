@@ -10,11 +10,12 @@ import pykka
 import structlog
 
 from engine.actors.committer import Committer, CommitterStats, Drained
-from engine.actors.guilds import Guilds, Refused
+from engine.actors.guilds import Backing, Guilds, Refused
 from engine.actors.pool import Dispatcher
+from engine.actors.supervisor import Watch
 from engine.domain.partition import START, PartitionState, admit
 from engine.domain.rules import Rules
-from engine.storage.protocols import Commit, DeadLetter, Journal, Record, Stores
+from engine.storage.protocols import Commit, DeadLetter, Journal, Record, StorageBusy, Stores
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +84,7 @@ class Partition(pykka.ThreadingActor):
         rules: Rules,
     ) -> None:
         super().__init__()
-        self.settings, self._stores = settings, stores
+        self.settings, self._stores, self._supervisor = settings, stores, supervisor
         self.stats = PartitionStats()
         self.committer_stats = CommitterStats()
         self.state = PartitionState()
@@ -92,11 +93,14 @@ class Partition(pykka.ThreadingActor):
         self._journal_known = False  # to be the one that the cursor belongs to
         self._park_due_at = 0
         self.committer = Committer.start(stores, self._halt.wait, self.committer_stats)
-        self.guilds = Guilds(dispatcher, supervisor, self._load, self._drain, rules)
+        backing = Backing(self._load, self._drain, self._halt.wait)
+        self.guilds = Guilds(dispatcher, supervisor, backing, rules)
 
     def on_start(self) -> None:
         """Stand where the ledger stands."""
         self.state = self.stats.state = self._stores.ledger.load_partition()
+        # Watched too: between a dying committer and an ask for what it drained, a partition waits long.
+        self._supervisor.tell(Watch(f"committer:{self.settings.number}", self.committer))
         self.actor_ref.tell(_Turn())
 
     def on_receive(self, message: _Turn | Introduce) -> Inside | None:
@@ -107,6 +111,9 @@ class Partition(pykka.ThreadingActor):
             self._turn()
         except ConnectionError as error:
             self._journal_away(error)
+        except StorageBusy:
+            if not self._halt.is_set():
+                raise
         if not self._halt.is_set():
             self.actor_ref.tell(_Turn())
         return None
