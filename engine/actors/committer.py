@@ -105,9 +105,9 @@ class Committer(pykka.ThreadingActor):
             self._mirror(commit)
             self._send_outbox(commit)
             self._trim(commit)
-        except ConnectionError as error:
+        except (ConnectionError, StorageBusy) as error:
             self._mirrored, self._outbox_due_at, self.stats.mirror_stale = None, 0, True
-            log.debug("redis_away", reason=str(error))
+            log.debug("mirror_later", reason=str(error))
 
     def _mirror(self, commit: Commit) -> None:
         cursor = commit.state.cursor
