@@ -14,13 +14,15 @@ from peewee import SQL, Node, SqliteDatabase, Tuple, ValuesList, fn
 
 from engine.domain import views
 from engine.domain.effects import Status
-from engine.domain.ids import parse_session_id
+from engine.domain.ids import SessionKey, parse_session_id
 from engine.storage import session_view
 from engine.storage.database import faults, open_readonly
 from engine.storage.models import Channel, DeadLetter, Guild, Outbox, Session
 from engine.storage.session_view import described, fetched
 
 Row: TypeAlias = session_view.Row
+
+ID_MAX = 2**63 - 1  # SQLite's largest integer
 
 # The guilds of the session table, found by jumping from one to the next in its key: with them at hand, the
 # key and the index on left_at answer for all guilds what they answer for one.
@@ -79,9 +81,8 @@ def sessions(
 
 def session(database: SqliteDatabase, session_id: str) -> Row | None:
     """Return one session with its spans; None where there is none, or ``session_id`` is no id."""
-    try:
-        key = parse_session_id(session_id)
-    except ValueError:
+    key = _parsed(session_id)
+    if key is None:
         return None
     query = Session.select().where(
         Session.guild_id == key.guild_id,
@@ -196,11 +197,18 @@ def _order() -> Tuple:
     return Tuple(Session.joined_at, Session.guild_id, Session.user_id)
 
 
-def _position(cursor: str) -> tuple[int, int, int]:
+def _parsed(session_id: str) -> SessionKey | None:
     try:
-        last = parse_session_id(cursor)
-    except ValueError as error:
-        raise InvalidCursor(cursor) from error
+        key = parse_session_id(session_id)
+    except ValueError:
+        return None
+    return key if max(key) <= ID_MAX else None
+
+
+def _position(cursor: str) -> tuple[int, int, int]:
+    last = _parsed(cursor)
+    if last is None:
+        raise InvalidCursor(cursor)
     return last.joined_at, last.guild_id, last.user_id
 
 

@@ -1,0 +1,92 @@
+"""Opening the ledger's file: what is refused, and how that reads."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from playhouse.schema_diff import diff_models
+
+from engine.storage.database import APPLICATION_ID, open_database, open_readonly
+from engine.storage.models import TABLES
+from engine.storage.protocols import StorageError
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "rollcall.db"
+
+
+def refusal(opening, path) -> str:
+    with pytest.raises(StorageError) as refused:
+        opening(path)
+    text = str(refused.value)
+    assert str(path) in text
+    assert "\n" not in text
+    return text
+
+
+def test_a_new_file_is_durable_and_has_the_schema_of_the_models(path):
+    with closing(open_database(path)) as database:
+        assert database.pragma("journal_mode") == "wal"
+        assert database.pragma("synchronous") == 2  # FULL
+        assert database.pragma("application_id") == APPLICATION_ID
+        assert not diff_models(database, TABLES)
+
+
+def test_the_directory_is_made_and_a_second_opening_keeps_the_rows(path):
+    nested = path.parent / "a" / "b" / path.name
+    with closing(open_database(nested)) as database:
+        database.execute_sql("INSERT INTO \"partition\" VALUES (0, '5-0', 7)")
+    with closing(open_database(nested)) as database:
+        assert database.execute_sql('SELECT * FROM "partition"').fetchall() == [(0, "5-0", 7)]
+
+
+@pytest.mark.parametrize("opening", [open_database, open_readonly])
+def test_a_newer_schema_is_refused_with_both_numbers(path, opening):
+    with closing(open_database(path)) as database:
+        database.execute_sql(
+            "INSERT INTO schema_migration (name, applied) VALUES ('0007_later', '2030-01-01')"
+        )
+    text = refusal(opening, path)
+    assert "was written by a newer Rollcall (schema 7, this one knows 1): upgrade" in text
+
+
+@pytest.mark.parametrize("opening", [open_database, open_readonly])
+def test_what_is_no_database_is_refused_and_stays(path, opening):
+    path.write_bytes(b"a shopping list, and not a short one either\n" * 40)
+    assert "is not a database: move it away" in refusal(opening, path)
+    assert path.read_bytes().startswith(b"a shopping list")
+
+
+def test_another_programs_database_is_refused_and_stays(path):
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE recipes (name)")
+    assert "belongs to another program" in refusal(open_database, path)
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("recipes",)]
+
+
+def test_a_directory_that_cannot_be_made_is_told(path):
+    path.write_text("")
+    assert "cannot be used" in refusal(open_database, path / "below" / "rollcall.db")
+
+
+def test_a_directory_in_the_files_place_is_told(path):
+    path.mkdir()
+    assert "cannot be used" in refusal(open_database, path)
+
+
+def test_reading_needs_a_database_and_never_makes_one(path):
+    assert "there is no database yet" in refusal(open_readonly, path)
+    assert not path.exists()
+
+
+def test_an_empty_file_is_not_read_as_an_empty_ledger(path):
+    path.touch()
+    assert "`rollcall run`" in refusal(open_readonly, path)
+
+
+def test_a_reader_cannot_write(path):
+    open_database(path).close()
+    with closing(open_readonly(path)) as database, pytest.raises(Exception, match="readonly"):
+        database.execute_sql("DELETE FROM session")

@@ -1,0 +1,279 @@
+"""The read models: what a session looks like from outside, and that pages miss and repeat nothing."""
+
+from contextlib import closing
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.domain.effects import (
+    DropChannel,
+    PostMessage,
+    SaveChannel,
+    SaveGuild,
+    SaveSession,
+    SaveSpan,
+    Status,
+)
+from engine.domain.inputs import VoiceFlags
+from engine.domain.partition import START, PartitionState
+from engine.domain.sessions import Session
+from engine.storage import queries
+from engine.storage.database import open_readonly
+from engine.storage.ledger import SqlLedger
+from engine.storage.protocols import Commit, DeadLetter, StorageError
+from engine.storage.queries import InvalidCursor, SessionFilter, SqlReads
+
+T = 1_700_000_000_000  # 2023-11-14T22:13:20Z
+NOW = T + 60_000
+GUILD, USER, CHANNEL = 1 << 22, 7, 70
+
+
+def opened(joined_at=T, *, user=USER, channel=CHANNEL, guild=GUILD, **facts) -> SaveSession:
+    facts = {"flags": 0, "span_at": joined_at, "chain_at": joined_at} | facts
+    return SaveSession(guild, Session(user, channel, joined_at, **facts), at=joined_at)
+
+
+def closed(joined_at, left_at, *, slack_ms=0, status=Status.COMPLETED, **facts) -> SaveSession:
+    it = opened(joined_at, **facts)
+    return SaveSession(it.guild_id, it.session, left_at, left_at, slack_ms, status)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "rollcall.db"
+
+
+@pytest.fixture
+def write(path):
+    """Put effects into a ledger whose time is then ``NOW``."""
+
+    def write(*effects, dead_letters=()):
+        with closing(SqlLedger(path, 0)) as ledger:
+            before = ledger.load_partition().cursor
+            cursor = f"{int(before.partition('-')[0]) + 1}-0"
+            state = PartitionState(cursor=cursor, now=NOW)
+            ledger.commit(Commit(before, state, list(effects), list(dead_letters)))
+
+    write()
+    return write
+
+
+@pytest.fixture
+def reads(path, write):
+    return SqlReads(path)
+
+
+@pytest.fixture
+def read(reads):
+    def read(*, limit=100, cursor=None, spans=False, **wanted):
+        return reads.sessions(SessionFilter(**wanted), limit=limit, cursor=cursor, spans=spans)
+
+    return read
+
+
+def test_a_closed_session_reads_as_the_contract_says(write, read):
+    write(
+        closed(
+            T,
+            T + 61_001,
+            slack_ms=250,
+            chain_at=T - 5_000,
+            previous_at=T - 5_000,
+            joined_slack_ms=1_500,
+            via_channel_creation=True,
+        )
+    )
+    assert read().items == [
+        {
+            "sessionId": f"{GUILD}-{USER}-{T}",
+            "guildId": str(GUILD),
+            "userId": str(USER),
+            "channelId": str(CHANNEL),
+            "joinTime": "2023-11-14T22:13:20.000Z",
+            "leaveTime": "2023-11-14T22:14:21.001Z",
+            "duration": 61.001,
+            "status": "completed",
+            "isEventLinked": False,
+            "eventIds": [],
+            "chainId": f"{GUILD}-{USER}-{T - 5_000}",
+            "previousId": f"{GUILD}-{USER}-{T - 5_000}",
+            "relatedSessions": [],
+            "viaChannelCreation": True,
+            "joinedSlack": 1.5,
+            "leftSlack": 0.25,
+            "confidence": "inferred",
+            "createdAt": "2023-11-14T22:13:20.000Z",
+            "updatedAt": "2023-11-14T22:14:21.001Z",
+        }
+    ]
+
+
+def test_an_active_session_lasts_up_to_the_partitions_time(write, read):
+    write(opened(NOW - 2_500))
+    (item,) = read().items
+    assert (item["status"], item["leaveTime"], item["duration"]) == ("active", None, 2.5)
+    assert (item["confidence"], item["previousId"]) == ("observed", None)
+
+
+def test_related_sessions_are_the_others_of_the_chain_and_only_those(write, read):
+    write(
+        closed(T, T + 10),
+        closed(T + 10, T + 20, chain_at=T, previous_at=T, channel=71),
+        opened(T + 30, chain_at=T, previous_at=T + 10, channel=72),
+        closed(T, T + 9, user=8),  # the same moment, somebody else
+        closed(T - 90, T - 50, chain_at=T - 90),  # the chain before
+    )
+    items = {item["sessionId"]: item for item in read().items}
+    ids = [f"{GUILD}-{USER}-{at}" for at in (T, T + 10, T + 30)]
+    for own in ids:
+        related = items[own]["relatedSessions"]
+        assert [it["sessionId"] for it in related] == [it for it in ids if it != own]
+    assert items[ids[0]]["relatedSessions"][1] == {
+        "sessionId": ids[2],
+        "channelId": "72",
+        "joinTime": "2023-11-14T22:13:20.030Z",
+        "leaveTime": None,
+        "duration": 59.97,
+    }
+    assert items[f"{GUILD}-8-{T}"]["relatedSessions"] == []
+    assert items[f"{GUILD}-{USER}-{T - 90}"]["relatedSessions"] == []
+
+
+def test_a_chain_reaches_beyond_the_page(write, read):
+    write(closed(T, T + 10), closed(T + 10, T + 20, chain_at=T, previous_at=T))
+    (item,) = read(limit=1).items
+    assert [it["sessionId"] for it in item["relatedSessions"]] == [f"{GUILD}-{USER}-{T}"]
+
+
+def test_spans_come_on_request_and_cover_the_session(write, read, reads):
+    deaf = int(VoiceFlags.SELF_DEAF | VoiceFlags.SELF_MUTE)
+    write(
+        SaveSpan(GUILD, USER, T, T + 5, T + 8, deaf),
+        SaveSpan(GUILD, USER, T, T, T + 5, 0),
+        closed(T, T + 10, flags=int(VoiceFlags.BRIDGED), span_at=T + 8),
+    )
+    assert "spans" not in read().items[0]
+    spans = read(spans=True).items[0]["spans"]
+    assert [(it["startTime"][-4:], it["endTime"][-4:], it["duration"]) for it in spans] == [
+        ("000Z", "005Z", 0.005),
+        ("005Z", "008Z", 0.003),
+        ("008Z", "010Z", 0.002),
+    ]
+    flags = [{name for name, value in it.items() if value is True} for it in spans]
+    assert flags == [set(), {"selfDeaf", "selfMute"}, {"bridged"}]
+    assert reads.session(f"{GUILD}-{USER}-{T}")["spans"] == spans
+
+
+def test_the_last_span_of_an_active_session_is_open(write, read):
+    write(opened(NOW - 1_000, span_at=NOW - 400, flags=1))
+    (span,) = read(spans=True).items[0]["spans"]
+    assert (span["endTime"], span["duration"], span["selfDeaf"]) == (None, 0.4, True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({}, [5, 4, 3, 2, 1]),
+        ({"guild_id": GUILD}, [4, 3, 2, 1]),
+        ({"user_id": USER}, [5, 2, 1]),
+        ({"guild_id": GUILD, "user_id": USER}, [2, 1]),
+        ({"channel_id": 71}, [2]),
+        ({"status": "active"}, [5, 4]),
+        ({"status": "active", "guild_id": GUILD}, [4]),
+        ({"status": "completed"}, [3, 1]),
+        ({"status": "cancelled"}, [2]),
+        ({"until": T + 2}, [1]),
+        ({"since": T + 10}, [5, 4, 3, 2]),  # the first left at that very moment
+        ({"since": T + 9, "until": T + 2}, [1]),
+        ({"event_id": 9}, []),
+        ({"guild_id": 12345}, []),
+    ],
+)
+def test_filters_all_hold(write, read, wanted, found):
+    write(
+        closed(T + 1, T + 10),
+        closed(T + 2, T + 20, channel=71, status=Status.CANCELLED),
+        closed(T + 3, T + 30, user=8),
+        opened(T + 4, user=9),
+        opened(T + 5, guild=2 << 22),
+    )
+    assert [int(item["sessionId"][-1]) for item in read(**wanted).items] == found
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    keys=st.sets(st.tuples(st.integers(1, 2), st.integers(1, 3), st.integers(0, 3)), max_size=12),
+    limit=st.integers(1, 4),
+)
+def test_pages_miss_and_repeat_nothing(tmp_path_factory, keys, limit):
+    path = tmp_path_factory.mktemp("pages") / "rollcall.db"
+    rows = [opened(T + at, guild=guild, user=user) for guild, user, at in keys]
+    with closing(SqlLedger(path, 0)) as ledger:
+        ledger.commit(Commit(START, PartitionState(cursor="1-0", now=NOW), rows))
+    reads, seen, cursor = SqlReads(path), [], None
+    while True:
+        page = reads.sessions(SessionFilter(), limit=limit, cursor=cursor)
+        assert len(page.items) <= limit
+        seen += [(item["joinTime"], item["sessionId"]) for item in page.items]
+        if (cursor := page.next) is None:
+            break
+    assert len(seen) == len(set(seen)) == len(keys)
+    assert [joined for joined, _ in seen] == sorted((joined for joined, _ in seen), reverse=True)
+
+
+@pytest.mark.parametrize("text", ["", "x", "1-2", "1-2--3", "1-2-99999999999999999999"])
+def test_what_is_no_id_is_no_session_and_no_cursor(read, reads, text):
+    assert reads.session(text) is None
+    with pytest.raises(InvalidCursor):
+        read(cursor=text)
+
+
+def test_the_overview_counts(write, reads):
+    write(
+        opened(),
+        opened(guild=2 << 22),
+        closed(T - 9, T - 5),
+        SaveGuild(GUILD, "Here", None, "c", T, None, True, 3, T),
+        SaveGuild(2 << 22, "Lost", None, "c", T, T, False, 3, T),
+        PostMessage("o", GUILD, CHANNEL, "text", T),
+        dead_letters=[DeadLetter("1-0", GUILD, b"x", "checksum", T)],
+    )
+    assert reads.overview() == {
+        "openSessions": 2,
+        "closedSessions": 1,
+        "guilds": 1,
+        "deadLetters": 1,
+        "outboxPending": 1,
+    }
+    assert reads.open_by_guild() == {GUILD: 1, 2 << 22: 1}
+
+
+def test_names_outlive_their_channels(write, path):
+    write(
+        SaveGuild(GUILD, "Here", None, "c", T, None, True, 3, T),
+        SaveChannel(GUILD, CHANNEL, "Lounge", 2, T),
+        SaveChannel(GUILD, 71, "Stage", 13),
+        DropChannel(GUILD, CHANNEL, T + 5),
+    )
+    with closing(open_readonly(path)) as database:
+        assert queries.guild_names(database, [GUILD, 99]) == {GUILD: "Here"}
+        wanted = [(GUILD, CHANNEL), (GUILD, 71), (GUILD, 99)]
+        assert queries.channel_names(database, wanted) == {CHANNEL: "Lounge", 71: "Stage"}
+        assert queries.channel_names(database, []) == {}
+
+
+def test_dead_letters_are_listed_the_latest_first(write, path):
+    letters = [DeadLetter("1-0", None, b"abc", "checksum", T), DeadLetter("2-0", GUILD, b"", "failed", T + 1)]
+    write(dead_letters=letters)
+    with closing(open_readonly(path)) as database:
+        assert [(it["journalId"], it["guildId"], it["bytes"]) for it in queries.dead_letters(database)] == [
+            ("2-0", str(GUILD), 0),
+            ("1-0", None, 3),
+        ]
+        assert len(queries.dead_letters(database, limit=1)) == 1
+
+
+def test_without_a_ledger_reading_says_what_to_do(tmp_path):
+    with pytest.raises(StorageError, match="rollcall run"):
+        SqlReads(tmp_path / "none.db").overview()
