@@ -138,6 +138,11 @@ class Config:
         return self.runtime_dir / "control.sock"
 
     @property
+    def simulator_address(self) -> Path:
+        """The file in which the simulator says at which URL it listens."""
+        return self.runtime_dir / "simulator.url"
+
+    @property
     def redis_socket(self) -> Path:
         return self.runtime_dir / "redis.sock"
 

@@ -3,19 +3,16 @@
 On Linux the kernel ends a child with its parent. Everywhere, the Python children hold the reading end of a
 pipe whose writing end only the parent has: its end of file is the parent's end. Both end the child at once
 (SIGKILL): the parent is gone without an order, a new one may start at any moment, and a crash loses nothing.
-
-Run as a script, ``lifeline.py PARENT_PID COMMAND...`` ties itself to the parent and becomes COMMAND: for
-children that are not Python.
 """
 
 import ctypes
 import os
+import select
 import signal
 import sys
 import threading
-from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 _VARIABLE = "ROLLCALL_LIFELINE_FD"
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -51,9 +48,15 @@ def watch_parent() -> None:
     threading.Thread(target=_wait_for_end, args=(int(fd),), name="lifeline", daemon=True).start()
 
 
-def bound(command: list[str]) -> list[str]:
-    """Return ``command`` so changed that what it starts ends with this process."""
-    return [sys.executable, "-I", "-S", str(Path(__file__)), str(os.getpid()), *command]
+def become(command: list[str]) -> NoReturn:
+    """Turn this process into ``command``, which is not Python; its tie to the parent outlasts that."""
+    fd = os.environ.pop(_VARIABLE, None)
+    if fd is not None:
+        _end_with_parent()
+        if select.select([int(fd)], [], [], 0)[0]:  # it ended before the kernel was told
+            sys.exit(1)
+        os.close(int(fd))
+    os.execv(command[0], command)  # noqa: S606  # no shell, and the command is ours
 
 
 def _wait_for_end(fd: int) -> None:
@@ -65,13 +68,3 @@ def _end_with_parent() -> None:
     """Ask the kernel for SIGKILL at the end of the thread that started us: the parent's main thread."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def _become(parent_pid: int, command: list[str]) -> None:
-    _end_with_parent()
-    if os.getppid() == parent_pid:  # else it died before the kernel was told
-        os.execv(command[0], command)  # noqa: S606  # that is the purpose; the parent names the command
-
-
-if __name__ == "__main__":
-    _become(int(sys.argv[1]), sys.argv[2:])

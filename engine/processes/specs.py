@@ -5,11 +5,10 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from engine.config import Config
 from engine.processes.child import ChildSpec
-from engine.processes.lifeline import bound
-from engine.storage.embedded import EmbeddedServer
 
 _ANSWER_WITHIN_S = 2.0
 
@@ -21,19 +20,16 @@ def child_specs(config: Config) -> list[ChildSpec]:
 
 def _specs(config: Config) -> Iterator[ChildSpec]:
     if config.embedded_redis:
-        server = EmbeddedServer(config.data_dir, config.redis_socket)
         ready = partial(answers, config.redis_socket, b"PING\r\n", b"+PONG")
         # A large journal takes a while to load.
-        yield ChildSpec("redis", partial(_redis, server), ready, awaited=True, ready_s=300, stop_s=1.5)
+        yield ChildSpec(
+            "redis", partial(_role, config, "redis"), ready, awaited=True, ready_s=300, stop_s=1.5
+        )
     if config.demo:
-        yield ChildSpec("simulator", partial(_role, config, "simulator"), awaited=True, stop_s=0.5)
+        ready = partial(_listens, config.simulator_address)
+        yield ChildSpec("simulator", partial(_role, config, "simulator"), ready, awaited=True, stop_s=0.5)
     yield ChildSpec("engine", partial(_role, config, "engine"), _engine_answers(config), stop_s=4.5)
     yield ChildSpec("ingest", partial(_role, config, "ingest"), stop_s=3.0)
-
-
-def _redis(server: EmbeddedServer) -> list[str]:
-    server.prepare()
-    return bound(server.command())
 
 
 def _role(config: Config, name: str) -> list[str]:
@@ -59,3 +55,15 @@ async def answers(socket: Path, request: bytes, expected: bytes) -> bool:
                 writer.close()
     except (OSError, EOFError, TimeoutError):
         return False
+
+
+async def _listens(address_file: Path) -> bool:
+    """Say whether something listens at the URL in this file; it may be a former life's."""
+    try:
+        url = urlsplit(address_file.read_text().strip())  # noqa: ASYNC240  # one short line
+        async with asyncio.timeout(_ANSWER_WITHIN_S):
+            _, writer = await asyncio.open_connection(url.hostname, url.port)
+    except (OSError, ValueError, TimeoutError):
+        return False
+    writer.close()
+    return True

@@ -17,14 +17,16 @@ PARENT = """
 import asyncio, sys
 from pathlib import Path
 from engine.processes.child import ChildSpec
-from engine.processes.lifeline import bound
 from engine.processes.parent import supervise
+from engine import log
 
+log.configure("parent")
 watcher = "import time; from engine.processes import lifeline; lifeline.watch_parent()"
 watcher += "; print('up', flush=True); time.sleep(600)"
+sleeper = "from engine.processes.lifeline import become; become(['/bin/sleep', '600'])"
 specs = [
     ChildSpec("python", lambda: [sys.executable, "-c", watcher]),
-    ChildSpec("other", lambda: bound(["/bin/sleep", "600"])),
+    ChildSpec("other", lambda: [sys.executable, "-c", sleeper]),
 ]
 verdict = asyncio.run(supervise(Path(sys.argv[1]), specs))
 print(verdict.exit_code, flush=True)
@@ -36,10 +38,12 @@ def parent(tmp_path):
     """A running parent whose two children are up."""
     command = [sys.executable, "-c", PARENT, str(tmp_path / "control.sock")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout.readline() == "up\n"
-        wait_until(lambda: "sleep" in {child.name() for child in psutil.Process(process.pid).children()})
-        yield process
-        process.kill()
+        try:
+            assert process.stdout.readline() == "up\n"
+            wait_until(lambda: "sleep" in {child.name() for child in children_of(process)})
+            yield process
+        finally:
+            process.kill()
 
 
 def wait_until(condition):
