@@ -164,7 +164,8 @@ class Connection:
             handle(data)
         except WorldError as error:
             log.info("gateway_command_ignored", op=op, reason=str(error))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError) as error:
+            log.info("gateway_command_malformed", op=op, reason=repr(error))
             raise Refusal(CloseCode.DECODE_ERROR) from None
 
     def _count_send(self) -> None:

@@ -58,6 +58,12 @@ class Client:
         await self.send(2, {"token": token, "intents": intents, "properties": {}, **more})
         return (await self.until("READY"))["d"]
 
+    async def log_in(self) -> tuple[str, int]:
+        """Identify, read up to the first guild, and return what a RESUME needs."""
+        ready = await self.identify()
+        await self.until("GUILD_CREATE")
+        return ready["session_id"], self.seq
+
     async def resume(self, session_id: str, seq: int, token: str = DEFAULT_TOKEN) -> None:
         await self.until(10)
         await self.send(6, {"token": token, "session_id": session_id, "seq": seq})
@@ -156,6 +162,11 @@ def connect(http) -> Callable:
         return Client(await http.ws_connect(server.gateway.url + "/" + query, autoclose=True))
 
     return connect
+
+
+@pytest.fixture
+async def client(server, connect) -> Client:
+    return await connect(server)
 
 
 @pytest.fixture

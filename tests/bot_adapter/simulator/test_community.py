@@ -143,3 +143,16 @@ async def test_the_demo_serves_until_it_is_told_to_stop(tmp_path, eventually):
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+async def test_a_port_that_is_taken_ends_the_demo_with_one_line(server):
+    port = server.base_url.rpartition(":")[2]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot_adapter.simulator", "--port", port),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 10)
+    assert process.returncode == 1
+    assert output.count(b"\n") == 1
+    assert b"simulator.port" in output

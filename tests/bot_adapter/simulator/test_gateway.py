@@ -9,17 +9,6 @@ MEMBERS = 2
 PRESENCES = 256
 
 
-async def session_of(client) -> tuple[str, int]:
-    ready = await client.identify()
-    await client.until("GUILD_CREATE")
-    return ready["session_id"], client.seq
-
-
-@pytest.fixture
-async def client(server, connect):
-    return await connect(server)
-
-
 async def test_login_tells_of_each_guild_as_unavailable_first_and_whole_then(client, world, guild, ids, ada):
     ada.join("General", self_mute=True)
     ready = await client.identify()
@@ -69,7 +58,7 @@ async def test_sequence_numbers_count_up_by_one(server, connect, ids, query, ada
 
 
 async def test_a_resume_brings_exactly_what_was_missed(server, connect, client, ada):
-    session_id, _ = await session_of(client)
+    session_id, _ = await client.log_in()
     ada.join("General")
     await client.until("VOICE_STATE_UPDATE")
     seq = client.seq
@@ -89,7 +78,7 @@ async def test_a_resume_brings_exactly_what_was_missed(server, connect, client, 
 
 
 async def test_a_resume_can_ask_for_what_was_sent_already(server, connect, client, ada):
-    session_id, seq = await session_of(client)
+    session_id, seq = await client.log_in()
     ada.join("General")
     await client.until("VOICE_STATE_UPDATE")
     server.gateway.drop()
@@ -100,7 +89,7 @@ async def test_a_resume_can_ask_for_what_was_sent_already(server, connect, clien
 
 
 async def test_a_resume_on_a_second_line_takes_the_session_over(server, connect, client, ada):
-    session_id, seq = await session_of(client)
+    session_id, seq = await client.log_in()
     again = await connect(server)
     await again.resume(session_id, seq)
     await again.until("RESUMED")
@@ -116,18 +105,10 @@ async def test_an_unknown_session_is_invalid_and_the_client_may_identify_at_once
     assert (await client.until("READY"))["s"] == 1
 
 
-async def test_a_forgotten_session_is_invalid(server, connect, client):
-    session_id, seq = await session_of(client)
-    server.gateway.drop(resumable=False)
-    again = await connect(server)
-    await again.resume(session_id, seq)
-    assert (await again.until(9))["d"] is False
-
-
 async def test_what_fell_out_of_the_replay_cannot_be_resumed(serve, connect, world, ada):
     server = await serve(world, replay_max=3)
     client = await connect(server)
-    session_id, seq = await session_of(client)
+    session_id, seq = await client.log_in()
     server.gateway.drop()
     await client.close_code()
     ada.join("General")
@@ -142,24 +123,12 @@ async def test_what_fell_out_of_the_replay_cannot_be_resumed(serve, connect, wor
 async def test_a_session_left_alone_too_long_is_invalid(serve, connect, eventually, world):
     server = await serve(world, resume_window_s=0.0)
     client = await connect(server)
-    session_id, seq = await session_of(client)
+    session_id, seq = await client.log_in()
     server.gateway.drop()
     await eventually(lambda: server.gateway.sessions[session_id].wire is None)
     again = await connect(server)
     await again.resume(session_id, seq)
     assert (await again.until(9))["d"] is False
-
-
-@pytest.mark.parametrize("resumable", [True, False])
-async def test_a_refused_resume_says_whether_to_try_again(server, connect, client, resumable):
-    session_id, seq = await session_of(client)
-    server.faults.refuse_resumes(resumable=resumable)
-    server.gateway.drop()
-    for answer in (9, "RESUMED" if resumable else 9):
-        again = await connect(server)
-        await again.resume(session_id, seq)
-        told = await again.until(answer)
-        assert told["d"] is resumable if answer == 9 else told["s"] == seq + 1
 
 
 @pytest.mark.parametrize(
@@ -192,7 +161,7 @@ async def test_a_misplaced_opcode_ends_with_discords_close_code(client, op, data
 
 
 async def test_a_second_identify_a_future_seq_and_nonsense_end_the_connection(server, connect, client):
-    session_id, seq = await session_of(client)
+    session_id, seq = await client.log_in()
     await client.send(2, {"token": "simulator", "intents": 1})
     assert await client.close_code() == 4005
     again = await connect(server)
@@ -218,18 +187,6 @@ async def test_heartbeats_are_answered_and_silence_ends_the_connection(serve, co
     await client.send(1, None)
     await client.until(11)
     assert await client.close_code() == 4009
-
-
-async def test_beats_are_demanded_and_acks_swallowed_on_request(server, client):
-    await client.identify()
-    server.gateway.demand_heartbeat()
-    assert (await client.until(1))["d"] is None
-    server.faults.swallow_acks = True
-    await client.send(1, client.seq)
-    server.faults.swallow_acks = False
-    await client.send(1, client.seq)
-    await client.until(11)
-    assert [it["op"] for it in client.seen].count(11) == 1
 
 
 async def test_each_shard_carries_the_guilds_of_the_formula(server, connect, world, guild):
@@ -291,49 +248,3 @@ async def test_the_bot_itself_can_join_move_and_leave(client, guild, ids, world)
         assert update["user_id"] == str(world.bot.user_id)
         assert update["channel_id"] == (channel_id and str(channel_id))
     assert [it.bot for it in world.truth.presences] == [True, True]
-
-
-async def test_a_pause_holds_dispatches_back_and_loses_none(server, client, ids, ada):
-    await session_of(client)
-    server.gateway.pause()
-    ada.join("General")
-    ada.leave()
-    await client.send(1, None)
-    await client.until(11)
-    assert client.dispatches("VOICE_STATE_UPDATE") == []
-    server.gateway.unpause()
-    updates = [await client.until("VOICE_STATE_UPDATE") for _ in range(2)]
-    assert [it["d"]["channel_id"] for it in updates] == [str(ids["General"]), None]
-
-
-async def test_raw_text_reconnects_and_invalid_sessions_reach_every_client(server, connect, client):
-    other = await connect(server)
-    for each in (client, other):
-        await each.identify()
-    server.gateway.send_raw('{"t":"VOICE_STATE_UPDATE","s":null,"op":0,"d":17}')
-    server.gateway.ask_reconnect()
-    server.gateway.invalidate(resumable=True)
-    server.gateway.drop(code=4000)
-    for each in (client, other):
-        assert (await each.until("VOICE_STATE_UPDATE"))["d"] == 17
-        await each.until(7)
-        assert (await each.until(9))["d"] is True
-        assert await each.close_code() == 4000
-
-
-async def test_after_an_invalid_session_a_client_identifies_on_the_same_line(server, client):
-    session_id, _ = await session_of(client)
-    server.gateway.invalidate()
-    assert (await client.until(9))["d"] is False
-    await client.send(2, {"token": "simulator", "intents": 1})
-    ready = await client.until("READY")
-    assert ready["d"]["session_id"] != session_id
-
-
-async def test_a_refusing_gateway_answers_503(server, http):
-    server.faults.refuse_gateway(60)
-    async with http.get(server.base_url + "/?v=10") as response:
-        assert response.status == 503
-    server.faults.refuse_gateway(0)
-    async with http.ws_connect(server.gateway.url) as ws:
-        assert (await ws.receive_json())["op"] == 10
