@@ -1,6 +1,7 @@
 """py-cord's gateway socket, made to feed the journal and to survive whatever is sent to it."""
 
 import asyncio
+import math
 from typing import Any, ClassVar, Protocol
 
 import aiohttp
@@ -42,6 +43,8 @@ class GatewaySocket(DiscordWebSocket):
         super().__init__(socket, loop=loop)
         self._intake = self.owner.intake
         self.frame_at = self._intake.clock.now()
+        self.silence_s = math.inf
+        self._left = False
         # At once, so that a socket that fails before its session begins is closed all the same.
         self.owner.socket = self
 
@@ -69,6 +72,7 @@ class GatewaySocket(DiscordWebSocket):
 
     async def close(self, code: int = 4000) -> None:
         """Close, without waiting long for a peer that may be gone."""
+        self._left = self._left or self.socket.close_code is None
         try:
             await asyncio.wait_for(super().close(code), CLOSE_TIMEOUT_S)
         except TimeoutError:
@@ -76,9 +80,9 @@ class GatewaySocket(DiscordWebSocket):
 
     @property
     def closed_by_peer(self) -> bool:
-        """The peer ended the stream in order: all it sent before has been read."""
+        """The peer ended the stream, and in order: all it sent before has been read."""
         abnormal = {None, aiohttp.WSCloseCode.ABNORMAL_CLOSURE}
-        return self._close_code is None and self.socket.close_code not in abnormal
+        return not self._left and self.socket.close_code not in abnormal
 
     def _inflate(self, part: bytes) -> bytes | None:
         self._buffer.extend(part)
@@ -106,9 +110,17 @@ class GatewaySocket(DiscordWebSocket):
 
     async def _control(self, frame: Frame, data: bytes | str) -> None:
         if frame.op == self.HELLO:
-            interval_s = _decode_hello(frame.d).heartbeat_interval / 1000
-            self._max_heartbeat_timeout = self.owner.silence_s or interval_s + HEARTBEAT_GRACE_S
+            await self._hello(frame, data)
+        else:
+            await super().received_message(_text(data))
+
+    async def _hello(self, frame: Frame, data: bytes | str) -> None:
+        interval_s = _decode_hello(frame.d).heartbeat_interval / 1000
+        self.silence_s = self.owner.silence_s or interval_s + HEARTBEAT_GRACE_S
+        self._max_heartbeat_timeout = self.silence_s  # for the thread that sends heartbeats, and begins here
         await super().received_message(_text(data))
+        # From now on reads have no timeout: it would cost a third of each update. ``Shard`` watches instead.
+        self._max_heartbeat_timeout = 0.0
 
     async def _parse(self, event: str | None, data: bytes | str) -> None:
         """Let py-cord parse a dispatch; what it cannot take is dropped."""

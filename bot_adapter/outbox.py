@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,6 +23,7 @@ BLOCK_MS = 1000
 RETRY_BASE_S, RETRY_LIMIT_S = 1.0, 60.0
 # One effect that Discord always fails on must not hold up the others for ever.
 GIVE_UP_AFTER_S = 900.0
+REMEMBERED = 10_000
 # Answers that a later try may change: a token under rotation, a timeout, too many requests.
 TRANSIENT_STATUSES = {401, 408, 429}
 
@@ -63,6 +65,8 @@ class Outbox:
         self._receiver = receiver
         self._appender = appender
         self._now = now
+        # The engine sends again what has no outcome yet, and Discord forgets a nonce after minutes.
+        self._settled: OrderedDict[str, Outcome] = OrderedDict()
 
     async def run(self) -> None:
         """Work until cancelled; storage that is away is asked again."""
@@ -78,9 +82,7 @@ class Outbox:
                 backoff.reset()
 
     async def _carry_out(self, receipt: str, effect: PostMessage) -> None:
-        outcome = await self._settle(effect)
-        self.posted += outcome.ok
-        self.failed += not outcome.ok
+        outcome = self._settled.get(effect.outbox_id) or await self._settle(effect)
         backoff = Backoff(RETRY_BASE_S, RETRY_LIMIT_S)
         while True:
             try:
@@ -99,6 +101,16 @@ class Outbox:
         self._appender.append(told)
 
     async def _settle(self, effect: PostMessage) -> Outcome:
+        """Do it, and remember how it ended."""
+        outcome = await self._insist(effect)
+        self.posted += outcome.ok
+        self.failed += not outcome.ok
+        self._settled[effect.outbox_id] = outcome
+        if len(self._settled) > REMEMBERED:
+            self._settled.popitem(last=False)
+        return outcome
+
+    async def _insist(self, effect: PostMessage) -> Outcome:
         """Try until Discord has said yes or no, or for ``GIVE_UP_AFTER_S``."""
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + GIVE_UP_AFTER_S

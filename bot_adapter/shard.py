@@ -13,10 +13,12 @@ from discord.http import API_VERSION
 from bot_adapter.backoff import Backoff
 from bot_adapter.gateway import GatewaySocket
 from bot_adapter.intake import Intake
+from bot_adapter.tasks import run_together
 
 log = structlog.get_logger(__name__)
 
 CONNECT_TIMEOUT_S = 60.0
+SESSION_TIMEOUT_S = 120.0
 # Discord allows 1000 IDENTIFYs a day: at this limit a bot that is thrown out each time makes under 1000.
 RETRY_BASE_S, RETRY_LIMIT_S = 1.0, 120.0
 STABLE_AFTER_S = 120.0
@@ -109,8 +111,7 @@ class Shard:
         code = 4000  # any code but 1000 and 1001 keeps the session for a RESUME
         try:
             socket = await asyncio.wait_for(self._open(client), CONNECT_TIMEOUT_S)
-            while True:
-                await socket.poll_event()
+            await run_together([_read(socket), self._watch(socket)])
         except asyncio.CancelledError:
             self.intake.connection.lose(self.intake.clock.now())
             code = 1000  # for good: Discord shows the bot as offline at once
@@ -128,6 +129,17 @@ class Shard:
             resume=self._session_id is not None,
         )
 
+    async def _watch(self, socket: GatewaySocket) -> NoReturn:
+        """Raise TimeoutError once the connection is silent for too long, or a session does not come about."""
+        clock, opened_at = self.intake.clock, self.intake.clock.now()
+        while True:
+            silent_s = (clock.now() - socket.frame_at) / 1000
+            if silent_s >= socket.silence_s:
+                raise TimeoutError(f"no frame for {silent_s:.1f} s")
+            if not self.intake.connection.connected and clock.now() - opened_at >= SESSION_TIMEOUT_S * 1000:
+                raise TimeoutError("no answer to IDENTIFY or RESUME")
+            await asyncio.sleep(min(socket.silence_s - silent_s, SESSION_TIMEOUT_S))
+
     def _resume_address(self) -> str | None:
         """Return where Discord wants the RESUME, or None: py-cord then asks Discord for an address."""
         if self._resume_url is None:
@@ -136,8 +148,6 @@ class Shard:
 
     async def _survive(self, error: Exception) -> None:
         """Note the loss and what can be resumed. Raises ``FatalLogin`` where going on is no use."""
-        if isinstance(error, ConnectionClosed) and error.code in FATAL_CLOSES:
-            raise FatalLogin(FATAL_CLOSES[error.code]) from error
         reason = f"{type(error).__name__}: {error}".rstrip(": ")[:300]
         self._reachable = self.socket is not None
         if self.socket is None:
@@ -145,6 +155,8 @@ class Shard:
             return
         self._remember(self.socket)
         self.intake.lost(self._lost_at(self.socket), reason)
+        if isinstance(error, ConnectionClosed) and error.code in FATAL_CLOSES:
+            raise FatalLogin(FATAL_CLOSES[error.code]) from error
         if isinstance(error, ReconnectWebSocket) and not error.resume:
             self._forget()
             await self._pace.wait_after_refusal()
@@ -164,3 +176,8 @@ class Shard:
     def _forget(self) -> None:
         self._session_id = self._sequence = self._resume_url = None
         self._resumes_in_vain = 0
+
+
+async def _read(socket: GatewaySocket) -> NoReturn:
+    while True:
+        await socket.poll_event()

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from bot_adapter import shard
 from bot_adapter.shard import FatalLogin
 from bot_adapter.simulator.gateway import GatewayOptions
 from bot_adapter.simulator.server import DEFAULT_TOKEN
@@ -139,6 +140,26 @@ async def test_a_connection_that_went_silent_was_alive_until_its_last_frame(
     await journal.until(lambda: ingest.counters.resumes)
     lost = [it for beat in journal.of(Heartbeat) for it in beat.shards if not it.connected]
     assert last_frame_at <= lost[0].alive_at < last_frame_at + 300
+
+
+async def test_a_session_that_does_not_come_about_is_tried_again(server, start_ingest, journal, monkeypatch):
+    monkeypatch.setattr(shard, "SESSION_TIMEOUT_S", 0.2)
+    server.gateway.pause()
+    ingest, _ = await start_ingest()
+    await journal.until(lambda: ingest.counters.reconnects)
+    server.gateway.unpause()
+    await journal.until(lambda: journal.snapshots)
+
+
+@pytest.mark.usefixtures("ingest")
+async def test_a_connection_closed_in_order_was_alive_until_then(server, journal):
+    quiet_until = journal.snapshots[0].at + 300
+    await journal.until(lambda: journal.last_beat[0].alive_at > quiet_until)
+    server.gateway.drop(code=4000)
+    lost = await journal.until(
+        lambda: [it for beat in journal.of(Heartbeat) for it in beat.shards if not it.connected]
+    )
+    assert lost[0].alive_at > quiet_until
 
 
 async def test_an_outage_and_its_end_are_told(place, ingest, journal):

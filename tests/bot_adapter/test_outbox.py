@@ -102,6 +102,19 @@ async def test_a_crash_before_done_never_makes_a_second_message(
     assert len(server.board.messages) == 1
 
 
+async def test_an_effect_sent_again_is_told_again_and_not_done_again(
+    server, start_ingest, receiver, greeting, journal
+):
+    await start_ingest(receiver=receiver)
+    receiver.put(greeting)
+    await journal.until(lambda: receiver.done_ids)
+    server.board._by_nonce.clear()  # as after some minutes
+    receiver.put(greeting)
+    await journal.until(lambda: len(receiver.done_ids) == 2)
+    assert [it.ok for it in journal.of(OutboxOutcome)] == [True, True]
+    assert len(server.board.messages) == 1
+
+
 async def test_a_refusal_is_an_outcome_with_discords_reason(server, start_ingest, receiver, place, journal):
     receiver.put(PostMessage("note-2", place.guild_id, 404, "into the void", at=1))
     await start_ingest(receiver=receiver)
