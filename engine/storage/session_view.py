@@ -125,7 +125,6 @@ def _chains(database: SqliteDatabase, rows: Sequence[Row]) -> dict[SessionKey, l
         .where(
             Session.joined_at >= chain_at,
             Session.joined_at < fn.COALESCE(end_at, _END_OF_TIME),
-            Session.chain_at == chain_at,
         )
         .order_by(Session.joined_at)
     )
