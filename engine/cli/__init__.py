@@ -18,11 +18,13 @@ def main() -> None:
 
 def call(arguments: list[str]) -> int:
     """Run one command and return its exit code. Whatever goes wrong is told in lines on standard error."""
-    from engine.cli.app import app
+    from typer.exceptions import Exit
 
     try:
-        code = app(arguments, prog_name="rollcall", standalone_mode=False)
+        code = _invoke(arguments)
         sys.stdout.flush()
+    except Exit as done:
+        return done.exit_code
     except BrokenPipeError:  # the reader, say `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -30,11 +32,23 @@ def call(arguments: list[str]) -> int:
         return 130
     except Exception as error:  # noqa: BLE001  # the last one who can say it in a line
         return _explain(error)
-    return code if isinstance(code, int) else 0
+    return code
+
+
+def _invoke(arguments: list[str]) -> int:
+    """Parse and run. typer's own main would turn errors into boxes and a closed pipe into a failure."""
+    from typer.main import get_command
+
+    from engine.cli.app import app
+
+    command = get_command(app)
+    with command.make_context("rollcall", arguments) as context:
+        code: int = command.invoke(context)
+        return code
 
 
 def _explain(error: Exception) -> int:
-    from typer.exceptions import Abort, TyperException
+    from typer.exceptions import TyperException
 
     from engine.cli.failure import Failure
     from engine.config import ConfigError
@@ -50,8 +64,6 @@ def _explain(error: Exception) -> int:
         case TyperException():
             line = " ".join(error.format_message().split())
             return _tell([f"rollcall: {line} (see `rollcall --help`)"], error.exit_code)
-        case Abort():
-            return 1
         case _:
             return _unexpected(error)
 

@@ -1,11 +1,16 @@
-"""The running engine as a command sees it: HTTP over its Unix socket."""
+"""The running engine as a command sees it: HTTP over its Unix socket.
 
+The standard library's client does: a command starts in half the time that httpx takes to import.
+"""
+
+import http.client
+import json
+import socket
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
-
-import httpx
+from typing import Any
+from urllib.parse import urlencode
 
 from engine.cli.failure import Failure
 
@@ -17,35 +22,25 @@ class NoEngine(Failure):
 
 
 class EngineClient:
-    """Asks the engine at ``socket``. Raises ``NoEngine`` where it is down, ``Failure`` where it refuses."""
+    """Asks the engine at ``socket_path``, a connection each time."""
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
-        transport = httpx.HTTPTransport(uds=str(socket))
-        self._http = httpx.Client(transport=transport, base_url="http://rollcall", timeout=_ANSWER_WITHIN_S)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._http.close()
+    def __init__(self, socket_path: Path) -> None:
+        self._socket_path = socket_path
 
     def get(self, path: str, **parameters: Any) -> Any:
-        """Return the decoded answer. Parameters that are None are left out."""
-        given = {name: value for name, value in parameters.items() if value is not None}
+        """Return the decoded answer. Parameters that are None are left out.
+
+        Raises ``NoEngine`` where nothing answers, ``Failure`` where the engine refuses.
+        """
+        given = {name: _text(value) for name, value in parameters.items() if value is not None}
         try:
-            response = self._http.get(path, params=given)
-        except httpx.TransportError as error:
-            raise NoEngine(
-                f"no engine answers at {self._socket}: is `rollcall run` running? ({_reason(error)})"
-            ) from error
-        if response.is_success:
-            return response.json()
-        raise Failure(
-            _refusal(response), 2 if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY else 1
-        )
+            status, body = self._exchange(f"{path}?{urlencode(given)}" if given else path)
+        except (OSError, http.client.HTTPException) as error:
+            where = f"no engine answers at {self._socket_path}: is `rollcall run` running?"
+            raise NoEngine(f"{where} ({_reason(error)})") from error
+        if status == HTTPStatus.OK:
+            return json.loads(body)
+        raise Failure(_refusal(status, body), 2 if status == HTTPStatus.UNPROCESSABLE_ENTITY else 1)
 
     def pages(self, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         """Yield the items of a list, page after page."""
@@ -57,15 +52,37 @@ class EngineClient:
             if cursor is None:
                 return
 
+    def _exchange(self, target: str) -> tuple[int, bytes]:
+        connection = _UnixConnection(self._socket_path)
+        try:
+            connection.request("GET", target)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
 
-def _reason(error: httpx.TransportError) -> str:
-    if isinstance(error, httpx.TimeoutException):
-        return f"not within {_ANSWER_WITHIN_S:g} s"
-    return str(error).removeprefix("[Errno ").partition("] ")[2] or type(error).__name__
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("rollcall", timeout=_ANSWER_WITHIN_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(_ANSWER_WITHIN_S)
+        self.sock.connect(str(self._path))
 
 
-def _refusal(response: httpx.Response) -> str:
+def _text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
+def _refusal(status: int, body: bytes) -> str:
     try:
-        return str(response.json()["error"]["message"])
+        return str(json.loads(body)["error"]["message"])
     except (ValueError, KeyError, TypeError):
-        return f"the engine answered with status {response.status_code}"
+        return f"the engine answered with status {status}"

@@ -47,6 +47,21 @@ def simulator(config: ConfigFile = None) -> int:
     return daemon.simulator_main(loaded)
 
 
+def redis(config: ConfigFile = None) -> int:
+    """Prepare the embedded server, and become it."""
+    loaded = _loaded(config, "redis")
+    from engine.processes.lifeline import become
+    from engine.storage.embedded import EmbeddedServer
+    from engine.storage.protocols import StorageError
+
+    server = EmbeddedServer(loaded.data_dir, loaded.redis_socket)
+    try:
+        server.prepare()
+    except StorageError as error:
+        raise Failure(str(error), exit_code=2) from error  # trying again would not help
+    become(server.command())
+
+
 def restart(
     name: Annotated[Literal["engine", "ingest"], typer.Argument(help="The process to replace.")],
     config: ConfigFile = None,

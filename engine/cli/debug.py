@@ -86,11 +86,11 @@ def top(
     from engine.cli.client import EngineClient
     from engine.config import load
 
-    with EngineClient(load(config).api_socket) as client:
-        if as_json or once:
-            _print(view.one_second(client), as_json, _list)
-        else:
-            view.watch(client)
+    client = EngineClient(load(config).api_socket)
+    if as_json or once:
+        _print(view.one_second(client), as_json, _list)
+    else:
+        view.watch(client)
     return 0
 
 
@@ -98,8 +98,7 @@ def _asked(config: ConfigFile, path: str) -> Any:
     from engine.cli.client import EngineClient
     from engine.config import load
 
-    with EngineClient(load(config).api_socket) as client:
-        return client.get(path)
+    return EngineClient(load(config).api_socket).get(path)
 
 
 def _print(found: Any, as_json: bool, for_people: Callable[[Any], None]) -> None:

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_AGO = re.compile(r"(?:\d{1,6}[smhdw])+")
+_AGO = re.compile(r"(?:[0-9]{1,6}[smhdw])+")
 
 
 def parse(text: str, now: datetime) -> datetime:
@@ -30,8 +30,8 @@ def local(text: str | None) -> str:
 
 def duration(seconds: float) -> str:
     """Write seconds as ``1h 02m 03s``; below a minute to the tenth."""
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f}s"
-    minutes, rest = divmod(int(seconds), 60)
+    minutes, rest = divmod(int(round(seconds, 1)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h {minutes:02}m {rest:02}s" if hours else f"{minutes}m {rest:02}s"

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
@@ -11,7 +11,8 @@ import typer
 from engine.cli.options import AsJson, ConfigFile
 
 if TYPE_CHECKING:
-    from engine.cli.records import Source, Wanted
+    from engine.cli.records import Names, Row, Source, Wanted
+    from engine.config import Config
 
 _TABLE_LIMIT = 100
 # The ledger keeps ids as signed 64-bit integers.
@@ -70,8 +71,13 @@ def sessions(  # noqa: PLR0913, PLR0917  # one parameter for each option of the 
     wanted = Wanted(guild, user, channel, event, after, before, status, spans)
     if limit is None and not everything and not as_json:
         limit = _TABLE_LIMIT
-    with source(load(config)) as read:
-        return _show(read, wanted, limit, as_json)
+    loaded = load(config)
+    rows = _found(source(loaded), wanted, limit)
+    if as_json:
+        _print_array(islice(rows, limit))
+    else:
+        _print_table(loaded, list(islice(rows, limit)), more=next(rows, None) is not None)
+    return 0
 
 
 def _window(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
@@ -94,29 +100,19 @@ def _moment(option: str, text: str | None, now: datetime) -> datetime | None:
         raise typer.BadParameter(line) from error
 
 
-def _show(read: "Source", wanted: "Wanted", limit: int | None, as_json: bool) -> int:
+def _found(read: "Source", wanted: "Wanted", limit: int | None) -> Iterator["Row"]:
+    """Start reading; where nothing is found, because an id is unknown, raise ``Failure``."""
     from engine.cli.failure import Failure
-    from engine.cli.records import unknown
+    from engine.cli.records import PAGE_MAX, unknown
 
-    found = read(wanted)
-    first = next(found, None)
+    rows = read(wanted, page=PAGE_MAX if limit is None else min(limit + 1, PAGE_MAX))
+    first = next(rows, None)
     if first is None and (line := unknown(read, wanted)):
         raise Failure(line)
-    rows = _with_first(first, found)
-    if as_json:
-        _print_array(islice(rows, limit))
-    else:
-        _print_table(list(islice(rows, limit)), more=next(rows, None) is not None)
-    return 0
+    return rows if first is None else chain([first], rows)
 
 
-def _with_first(first: dict[str, Any] | None, rest: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    if first is not None:
-        yield first
-        yield from rest
-
-
-def _print_array(rows: Iterable[dict[str, Any]]) -> None:
+def _print_array(rows: Iterable["Row"]) -> None:
     """Print one array, a session a line, as they come: a ledger may hold more than memory does."""
     import json
 
@@ -127,34 +123,40 @@ def _print_array(rows: Iterable[dict[str, Any]]) -> None:
     print("]" if before != "[" else "[]")
 
 
-def _print_table(rows: list[dict[str, Any]], more: bool) -> None:
+def _print_table(config: "Config", rows: list["Row"], more: bool) -> None:
+    from engine.cli.records import names
     from engine.cli.tables import Column, console, table
 
+    known = names(config, rows)
     titles = ("JOINED", "LEFT", "DURATION", "GUILD", "CHANNEL", "USER", "")
     columns = [Column(title, right=title == "DURATION") for title in titles]
-    console().print(table(columns, map(_cells, rows)) if rows else "no sessions")
+    cells = [_cells(row, known) for row in rows]
+    console().print(table(columns, cells) if rows else "no sessions")
     if more:
         print(f"the latest {len(rows)}; for more: --limit N or --all", file=sys.stderr)
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+def _cells(row: "Row", known: "Names") -> tuple[str, ...]:
     from engine.cli.moments import duration, local
 
     active = row["status"] == "active"
-    joined = datetime.fromisoformat(row["joinTime"])
-    seconds = max(0.0, (datetime.now(UTC) - joined).total_seconds()) if active else row["duration"]
     return (
         local(row["joinTime"]),
         "still there" if active else local(row["leaveTime"]),
-        duration(seconds),
-        row.get("guildName") or row["guildId"],
-        row.get("channelName") or row["channelId"],
+        duration(_so_far(row) if active else row["duration"]),
+        known.guilds.get(int(row["guildId"])) or row["guildId"],
+        known.channels.get(int(row["channelId"])) or row["channelId"],
         row["userId"],
         ", ".join(_remarks(row)),
     )
 
 
-def _remarks(row: dict[str, Any]) -> Iterator[str]:
+def _so_far(row: "Row") -> float:
+    joined = datetime.fromisoformat(row["joinTime"])
+    return max(0.0, (datetime.now(UTC) - joined).total_seconds())
+
+
+def _remarks(row: "Row") -> Iterator[str]:
     if row["status"] == "cancelled":
         yield "cancelled"
     if row["confidence"] != "observed":

@@ -1,0 +1,113 @@
+import subprocess
+import sys
+
+import pytest
+
+from engine import __version__
+
+# What takes tens of milliseconds or megabytes to import.
+HEAVY = [
+    "aiohttp",
+    "discord",
+    "fastapi",
+    "httpx",
+    "peewee",
+    "pydantic",
+    "pykka",
+    "redis",
+    "rich",
+    "structlog",
+]
+
+
+def started(code):
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys; from engine.cli import call; call(['--help']); print(*sys.modules, file=sys.stderr)"
+    loaded = {name.partition(".")[0] for name in started(code).stderr.split()}
+    assert "typer" in loaded
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_the_parent_imports_no_library_of_its_children():
+    code = "import sys, engine.cli.app, engine.processes.parent; print(*sys.modules)"
+    loaded = {name.partition(".")[0] for name in started(code).stdout.split()}
+    assert loaded.isdisjoint({"aiohttp", "discord", "fastapi", "httpx", "peewee", "pykka"})
+
+
+def test_the_version_is_shown(rollcall):
+    assert rollcall("--version") == (0, f"rollcall {__version__}\n", "")
+
+
+def test_help_is_no_failure(rollcall):
+    code, out, err = rollcall("--help")
+    assert (code, err) == (0, "")
+    assert "check-config" in out
+    assert "simulator" not in out.partition("Commands:")[2].partition("Start with")[0]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["fly"], ["--fly"], ["run", "--fly"], ["restart", "redis"], ["restart"]]
+)
+def test_bad_usage_is_one_line_and_exit_code_two(rollcall, arguments):
+    code, out, err = rollcall(*arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+
+
+@pytest.mark.parametrize("command", ["run", "ingest", "engine", "sessions", "check-config"])
+def test_a_bad_configuration_is_told_in_lines_by_every_command(rollcall, folder, command):
+    (folder / "bad.toml").write_text("[api]\nport = -1\nx = 1\n")
+    code, out, err = rollcall(command, "--config", "bad.toml")
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "bad.toml: api.port: should be greater than or equal to 0 (got -1)",
+        "bad.toml: api.x: unknown key",
+    ]
+
+
+def test_check_config_says_that_a_file_is_fine(rollcall):
+    assert rollcall("check-config") == (0, "config.toml: fine\n", "")
+    assert rollcall("check-config", "--json")[1] == '{"file": "config.toml", "problems": []}\n'
+
+
+def test_check_config_knows_that_discord_needs_a_token(rollcall, folder):
+    (folder / "config.toml").write_text("[discord]\ngateway = 'discord'")
+    code, _, err = rollcall("check-config")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "set DISCORD_TOKEN" in err
+
+
+def test_a_restart_is_ordered_from_the_parent(rollcall, parent):
+    asked = parent({"result": {"name": "engine", "pid": 7}})
+    assert rollcall("restart", "engine") == (0, "engine runs anew as process 7\n", "")
+    assert asked == [{"do": "restart", "name": "engine"}]
+
+
+def test_a_restart_that_fails_says_so(rollcall, parent):
+    parent({"error": "engine is not running, it is waiting"})
+    assert rollcall("restart", "engine") == (1, "", "rollcall: engine is not running, it is waiting\n")
+
+
+def test_a_defect_is_one_line_with_its_place(rollcall, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError("oh\nno")
+
+    monkeypatch.setattr("engine.config.load", broken)
+    monkeypatch.delenv("ROLLCALL_TRACEBACK", raising=False)
+    code, out, err = rollcall("sessions")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "ZeroDivisionError: oh no" in err
+    monkeypatch.setenv("ROLLCALL_TRACEBACK", "1")
+    assert "Traceback" in rollcall("sessions")[2]
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(ledger, config):
+    command = [sys.executable, "-m", "engine.cli", "sessions", "--json", "--config", str(config.source)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0

@@ -1,0 +1,46 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from engine.cli.moments import duration, iso, parse
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2h", NOW - timedelta(hours=2)),
+        ("1d12h", NOW - timedelta(days=1, hours=12)),
+        ("2026-02-28T18:00Z", datetime(2026, 2, 28, 18, tzinfo=UTC)),
+        ("2026-02-28T18:00:00.500+02:00", datetime(2026, 2, 28, 16, 0, 0, 500_000, tzinfo=UTC)),
+        ("2026-02-28", datetime(2026, 2, 28).astimezone(UTC)),
+    ],
+)
+def test_moments_are_read_in_each_form(text, expected):
+    assert parse(text, NOW) == expected
+
+
+@pytest.mark.parametrize("text", ["", "h", "2 h", "2y", "now", "2026-13-01", "-2h", "²h"])
+def test_what_is_no_moment_is_refused(text):
+    with pytest.raises(ValueError):
+        parse(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0s"),
+        (59.94, "59.9s"),
+        (59.96, "1m 00s"),
+        (60, "1m 00s"),
+        (3723.9, "1h 02m 03s"),
+        (90_000, "25h 00m 00s"),
+    ],
+)
+def test_durations_are_read_at_a_glance(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_moments_are_written_with_milliseconds_and_z():
+    assert iso(NOW) == "2026-03-01T12:00:00.000Z"
