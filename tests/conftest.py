@@ -1,0 +1,83 @@
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.storage.embedded import EmbeddedServer
+from engine.storage.redis_client import connect
+
+
+class RunningServer:
+    """An embedded server in a folder of its own (a short one: sockets have short paths)."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="rc-"))
+        self.embedded = EmbeddedServer(self.folder, self.folder / "redis.sock")
+        self.url = self.embedded.url
+        self.process = None
+
+    def start(self, *options):
+        self.embedded.prepare()
+        self.process = subprocess.Popen([*self.embedded.command(), *options])
+        self.embedded.wait_ready(10)
+        return self
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+    def remove(self):
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        shutil.rmtree(self.folder)
+
+
+@pytest.fixture(scope="session")
+def redis_server():
+    """The one server that tests share as long as they leave it running: see ``redis_url``."""
+    server = RunningServer().start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def redis_url(redis_server):
+    """The url of an empty Redis."""
+    with connect(redis_server.url) as client:
+        client.flushall()
+    return redis_server.url
+
+
+@pytest.fixture
+def make_server():
+    """Make servers, not yet started, that a test may kill and damage."""
+    servers = []
+
+    def make():
+        servers.append(RunningServer())
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.remove()
+
+
+@pytest.fixture
+def eventually():
+    """Wait until a condition holds."""
+
+    def wait(condition, timeout_s=10.0):
+        deadline = time.monotonic() + timeout_s
+        while not (result := condition()):
+            assert time.monotonic() < deadline, "the condition never held"
+            time.sleep(0.005)
+        return result
+
+    return wait

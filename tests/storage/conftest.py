@@ -1,0 +1,116 @@
+import contextlib
+import selectors
+import socket
+import threading
+
+import pytest
+
+from engine.storage.journal import RedisJournal
+from engine.storage.redis_client import connect
+from engine.storage.writer import JournalWriter
+
+
+@pytest.fixture
+def make_writer(tmp_path):
+    """Make writers with the spool of this test; they are closed after it."""
+    writers = []
+
+    def make(url, source="life-1", **settings):
+        writer = JournalWriter(url, source, spool_path=tmp_path / "spool", **settings)
+        writers.append(writer)
+        return writer
+
+    yield make
+    for writer in writers:
+        writer.close(timeout_s=0)
+
+
+@pytest.fixture
+def make_journal():
+    """Make journals; they are closed after the test."""
+    with contextlib.ExitStack() as stack:
+
+        def make(url, partition=0, **settings):
+            journal = RedisJournal(url, partition, **settings)
+            stack.callback(journal.close)
+            return journal
+
+        yield make
+
+
+@pytest.fixture
+def journal(redis_url, make_journal):
+    return make_journal(redis_url)
+
+
+@pytest.fixture
+def client(redis_url):
+    """A plain client of the shared, empty server."""
+    with connect(redis_url) as client:
+        yield client
+
+
+class Proxy:
+    """Stands between a client and a Unix socket; can swallow what the server answers."""
+
+    def __init__(self, target, path):
+        self.url = f"unix://{path}"
+        self._target = str(target)
+        self._swallowing = threading.Event()
+        self._stopped = threading.Event()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._listener.settimeout(0.02)
+        self._links = []
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def swallow_replies(self):
+        self._swallowing.set()
+
+    def cut(self):
+        """End all connections; those made later work."""
+        for link in self._links:
+            for end in link:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+        self._swallowing.clear()
+
+    def close(self):
+        self._stopped.set()
+        self._thread.join()
+        self._listener.close()
+
+    def _run(self):
+        with selectors.DefaultSelector() as selector:
+            while not self._stopped.is_set():
+                with contextlib.suppress(TimeoutError):
+                    self._link(self._listener.accept()[0], selector)
+                for key, _ in selector.select(0) if self._links else ():
+                    self._forward(*key.data)
+            for link in self._links:
+                for end in link:
+                    end.close()
+
+    def _link(self, near, selector):
+        far = socket.socket(socket.AF_UNIX)
+        far.connect(self._target)
+        self._links.append((near, far))
+        selector.register(near, selectors.EVENT_READ, (near, far, False))
+        selector.register(far, selectors.EVENT_READ, (far, near, True))
+
+    def _forward(self, source, sink, is_reply):
+        with contextlib.suppress(OSError):
+            data = source.recv(1 << 16)
+            if data and not (is_reply and self._swallowing.is_set()):
+                sink.sendall(data)
+
+
+@pytest.fixture
+def proxy(redis_server, redis_url, tmp_path_factory):
+    """A proxy before the shared server."""
+    proxy = Proxy(redis_server.embedded.socket, redis_server.folder / "proxy.sock")
+    yield proxy
+    proxy.close()
+    (redis_server.folder / "proxy.sock").unlink()
