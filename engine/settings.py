@@ -135,7 +135,7 @@ class Simulator(Table):
     guilds: Annotated[int, Field(ge=1, le=10_000)] = 3
     members: Annotated[int, Field(ge=1, le=100_000)] = 40
     seed: Annotated[int, Field(ge=0, le=_MAX_ID)] = 1
-    actions_per_s: Annotated[float, Field(gt=0, le=10_000)] = 2.0
+    speed: Annotated[float, Field(gt=0, le=1000)] = 1.0
 
 
 class Events(Table):

@@ -21,7 +21,7 @@ def call(arguments: list[str]) -> int:
     from typer.exceptions import Exit
 
     try:
-        code = _invoke(arguments)
+        code = _invoke(arguments or ["--help"])
         sys.stdout.flush()
     except Exit as done:
         return done.exit_code

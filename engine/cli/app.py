@@ -10,7 +10,6 @@ from engine.cli import daemon, debug, sessions
 app = typer.Typer(
     help="Who was in which Discord voice channel, for how long: tracked to the millisecond.",
     epilog="Start with `rollcall run`; without DISCORD_TOKEN it tracks a simulated community.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich would double the time that --help takes
