@@ -188,7 +188,7 @@ def _dir_of(client: redis.Redis, deadline: float) -> Path | None:
         except redis.ConnectionError:  # no socket, or nobody behind it
             return None
         else:
-            return Path(os.fsdecode(found[b"dir"]))
+            return Path(found["dir"])
 
 
 def _shut_down(client: redis.Redis, deadline: float) -> None:

@@ -1,7 +1,7 @@
 """A Redis of somebody else's: whether it can be trusted with the journal."""
 
 import re
-from typing import Any
+from typing import Any, cast
 
 import redis
 import structlog
@@ -68,8 +68,7 @@ def _settings(client: redis.Redis) -> dict[str, str] | None:
     try:
         # One by one: servers before 7 take one name at a time.
         for name in ("appendonly", "appendfsync", "maxmemory-policy"):
-            found: Any = client.config_get(name)
-            settings |= {key.decode(): value.decode() for key, value in found.items()}
+            settings |= cast("dict[str, str]", client.config_get(name))
     except redis.ResponseError:
         return None
     return settings

@@ -6,10 +6,11 @@ paths: packed commands out, raw replies in. Both pin what redis-py 8 would other
 twice), timeouts.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias, cast
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 import hiredis
 import redis
@@ -54,21 +55,20 @@ def connect(url: str, *, timeout_s: float = 5.0) -> redis.Redis:
 
 def without_password(url: str) -> str:
     """Return ``url`` fit for logs and messages."""
-    parts = urlsplit(url)
-    netloc = parts.netloc
-    if "@" in netloc:
-        login, host = netloc.rsplit("@", 1)
-        netloc = f"{login.partition(':')[0]}:***@{host}"
-    query = [(key, "***" if key == "password" else value) for key, value in parse_qsl(parts.query)]
-    return urlunsplit(parts._replace(netloc=netloc, query=urlencode(query, safe="*/")))
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        return "***" if "@" in url else url
+    login, at, rest = rest.rpartition("@")
+    rest = re.sub(r"(?<=[?&]password=)[^&]*", "***", rest)
+    return f"{scheme}://{login.partition(':')[0]}{':***@' if ':' in login else at}{rest}"
 
 
 def without_secret(text: str, url: str) -> str:
     """Return an error's text with the password of ``url`` blotted out."""
     parts = urlsplit(url)
-    secrets = {parts.password, dict(parse_qsl(parts.query)).get("password")}
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "***").replace(unquote(secret), "***")
+    for secret in (parts.password, *re.findall(r"(?:^|&)password=([^&]*)", parts.query)):
+        if secret:
+            text = text.replace(secret, "***").replace(unquote(secret), "***")
     return text
 
 
