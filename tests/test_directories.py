@@ -1,0 +1,52 @@
+import os
+import stat
+
+import pytest
+
+from engine import directories
+from engine.config import ConfigError, load
+from engine.storage.embedded import DataDirLock
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text("[storage]\ndata_dir = 'deep/data'\ndatabase = 'elsewhere/x.db'\n")
+    return load(path, {})
+
+
+def test_all_folders_are_made_and_the_sockets_folder_is_for_its_owner_alone(config):
+    directories.prepare(config)
+    assert config.database.parent.is_dir()
+    assert stat.S_IMODE(config.runtime_dir.stat().st_mode) == 0o700
+    config.runtime_dir.chmod(0o777)
+    directories.prepare(config)
+    assert stat.S_IMODE(config.runtime_dir.stat().st_mode) == 0o700
+
+
+def test_a_data_directory_that_cannot_be_is_named_with_its_key(config):
+    (config.folder / "deep").touch()
+    with pytest.raises(ConfigError) as caught:
+        directories.prepare(config)
+    [line] = caught.value.problems
+    assert line.startswith(f"{config.source}: storage.data_dir: cannot be used: ")
+    assert str(config.folder / "deep") in line
+
+
+def test_a_sockets_folder_that_somebody_else_prepared_is_refused(config, tmp_path):
+    config.data_dir.mkdir(parents=True)
+    (tmp_path / "trap").mkdir()
+    config.runtime_dir.symlink_to(tmp_path / "trap")
+    with pytest.raises(ConfigError, match="belongs to somebody else"):
+        directories.prepare(config)
+
+
+def test_a_second_daemon_is_refused_with_the_pid_of_the_first(config, capsys):
+    from engine.cli import call
+
+    directories.prepare(config)
+    with DataDirLock(config.data_dir):
+        assert call(["run", "--config", str(config.source)]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert f"is in use by pid {os.getpid()}" in err
