@@ -22,7 +22,8 @@ log = structlog.get_logger(__name__)
 BLOCK_MS = 250  # how long a turn waits for entries; also how long a stop may have to wait
 AWAY_S = 0.2  # between two looks for a journal that is away
 QUIET_MS = 3_000  # without one entry for this long, the journal may be another one: look
-DRAIN_TIMEOUT_S = 600.0
+LOOK_S = 1.0  # between two looks whether a committer that is waited for still lives
+COMMITTER_STOP_S = 600.0
 PARK_EVERY_MS = 60_000
 
 
@@ -99,7 +100,7 @@ class Partition(pykka.ThreadingActor):
     def on_start(self) -> None:
         """Stand where the ledger stands."""
         self.state = self.stats.state = self._stores.ledger.load_partition()
-        # Watched too: between a dying committer and an ask for what it drained, a partition waits long.
+        # Watched too: a partition without entries does not notice its end.
         self._supervisor.tell(Watch(f"committer:{self.settings.number}", self.committer))
         self.actor_ref.tell(_Turn())
 
@@ -121,7 +122,7 @@ class Partition(pykka.ThreadingActor):
     def on_stop(self) -> None:
         """Leave only when what was taken is committed."""
         self._drain()
-        self.committer.stop(timeout=DRAIN_TIMEOUT_S)
+        self.committer.stop(timeout=COMMITTER_STOP_S)
 
     def halt(self) -> None:
         """Stop reading; may be called from any thread. What cannot be committed now, the journal keeps."""
@@ -216,7 +217,17 @@ class Partition(pykka.ThreadingActor):
         return self._stores.ledger.load_guild(guild_id, self.state.now)
 
     def _drain(self) -> None:
-        self.committer.ask(Drained(), timeout=DRAIN_TIMEOUT_S)
+        """Wait for the committer, however long the ledger is busy. Raises ActorDeadError if it died."""
+        drained = self.committer.ask(Drained(), block=False)
+        while True:
+            try:
+                drained.get(timeout=LOOK_S)
+            except pykka.Timeout:
+                # What pykka puts into an inbox just after its actor's end is never answered.
+                if not self.committer.is_alive():
+                    raise pykka.ActorDeadError("the committer died") from None
+            else:
+                return
 
 
 def _dead_letters(records: list[Record], refused: list[Refused], now: int) -> list[DeadLetter]:
