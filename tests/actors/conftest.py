@@ -8,7 +8,7 @@ from typing import Any
 import pykka
 import pytest
 
-from engine.actors import committer, partition
+from engine.actors import committer, guilds, partition
 from engine.actors.partition import Inside, Introduce, Partition, PartitionSettings
 from engine.actors.pool import Dispatcher
 from engine.actors.supervisor import Budget, Children, Roster, Supervisor, Watch
@@ -48,6 +48,8 @@ def _short_waits(monkeypatch):
     monkeypatch.setattr(partition, "BLOCK_MS", 5)
     monkeypatch.setattr(partition, "AWAY_S", 0.002)
     monkeypatch.setattr(partition, "QUIET_MS", 10)
+    monkeypatch.setattr(partition, "LOOK_S", 0.05)
+    monkeypatch.setattr(guilds, "BUSY_S", 0.002)
     monkeypatch.setattr(committer, "RETRY_S", (0.001, 0.002))
 
 
@@ -66,7 +68,7 @@ def dispatchers() -> Iterator[Callable[[int], Dispatcher]]:
 
 
 class Bench:
-    """One partition and all it needs. ``crash`` leaves it as a killed process would, ``start`` goes on."""
+    """One partition and all it needs; after ``stop``, ``start`` goes on with the same storage."""
 
     def __init__(
         self, workers: int = 1, budget: Budget = BUDGET, rules: Rules = RULES, **settings: int
@@ -102,13 +104,16 @@ class Bench:
         assert self.ref.stop(timeout=DEADLINE_S), "the partition had died"
 
     def close(self) -> None:
-        if self.ref.is_alive():
+        if hasattr(self, "ref") and self.ref.is_alive():
             self.stop()
         self.supervisor.stop(timeout=DEADLINE_S)
         self.dispatcher.stop()
 
     def roster(self) -> Roster:
         return self.supervisor.ask(Children(), timeout=DEADLINE_S)
+
+    def watched(self, name: str) -> "pykka.ActorRef[Any]":
+        return self.supervisor._actor_weakref()._watched[name]
 
     def expected(self) -> Rows:
         return fold(self.written, self.rules)
