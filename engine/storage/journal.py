@@ -136,6 +136,18 @@ class RedisJournal:
             return info
 
 
+def latest_at(url: str, partition: int) -> int:
+    """Return the highest ``at`` among a partition's last entries, in ms UTC; 0 if there are none.
+
+    Raises ``ConnectionError``.
+    """
+    with away_as_connection_error(url), connect(url) as client:
+        # Several, since writers may differ by a little and the last entry may be unreadable.
+        newest: Any = client.xrevrange(stream_key(partition), count=10)
+    records = [_record(journal_id, [*next(iter(fields.items()))]) for journal_id, fields in newest]
+    return max((it.entry.input.at for it in records if it.entry is not None), default=0)
+
+
 def _record(journal_id: bytes, fields: list[bytes]) -> Record:
     raw = fields[1] if fields[0] == FIELD else b" ".join(fields)
     try:

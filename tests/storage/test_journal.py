@@ -16,7 +16,7 @@ from engine.domain.inputs import (
     VoiceState,
     VoiceStateChanged,
 )
-from engine.storage.journal import CorruptEntry, decode, encode, stream_key
+from engine.storage.journal import CorruptEntry, decode, encode, latest_at, stream_key
 from engine.storage.redis_client import connect
 
 GUILD = 1 << 22
@@ -165,6 +165,12 @@ class TestLook:
         add(client, *(entry(seq) for seq in range(1, 201)), first_id=1_000)
         assert journal.lag("1099-0") == pytest.approx(100, abs=5)
         assert journal.lag("1191-0") == 8
+
+    def test_the_latest_moment_is_that_of_the_last_readable_entries(self, redis_url, client):
+        assert latest_at(redis_url, 0) == 0
+        add(client, entry(1, at=5_000), entry(2, at=4_990), b"garbled")
+        client.xadd(stream_key(0), {b"other": b"thing"})
+        assert latest_at(redis_url, 0) == 5_000
 
 
 class TestTrim:

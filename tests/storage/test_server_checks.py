@@ -1,9 +1,9 @@
 import pytest
 from structlog.testing import capture_logs
 
-from engine.storage.server_checks import check_external
 from engine.storage.protocols import StorageError
 from engine.storage.redis_client import connect
+from engine.storage.server_checks import check_external
 
 
 @pytest.fixture
