@@ -84,7 +84,7 @@ class RandomFailures:
 
 
 class Adversity(NamedTuple):
-    """Which inputs fail how often, how many entries each read returns, after which inputs the engine stops."""
+    """Which inputs fail how often, how many entries a read returns, after which inputs the engine stops."""
 
     failures: dict[int, int]
     splits: list[int]
