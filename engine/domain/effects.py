@@ -46,6 +46,15 @@ class SaveSpan(Struct, frozen=True, gc=False):
     flags: int
 
 
+class DropSpans(Struct, frozen=True, gc=False):
+    """Take back what a session's spans say of the time from ``since`` on: its end may lie there."""
+
+    guild_id: int
+    user_id: int
+    joined_at: int
+    since: int
+
+
 class SaveGuild(Struct, frozen=True, gc=False):
     """Write what is known of a guild besides its sessions. See ``guild.GuildState`` for the fields."""
 
@@ -98,5 +107,13 @@ class SettleOutbox(Struct, frozen=True, gc=False):
 
 
 Effect: TypeAlias = (
-    SaveSession | DropSession | SaveSpan | SaveGuild | SaveChannel | DropChannel | PostMessage | SettleOutbox
+    SaveSession
+    | DropSession
+    | SaveSpan
+    | DropSpans
+    | SaveGuild
+    | SaveChannel
+    | DropChannel
+    | PostMessage
+    | SettleOutbox
 )

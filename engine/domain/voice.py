@@ -6,7 +6,7 @@ and a leave at its beginning, with the width as slack: between the two the membe
 
 from msgspec.structs import replace
 
-from engine.domain.effects import DropSession, SaveSession, SaveSpan, Status
+from engine.domain.effects import DropSession, DropSpans, SaveSession, SaveSpan, Status
 from engine.domain.guild import Draft
 from engine.domain.inputs import VoiceFlags, VoiceState, VoiceStateChanged
 from engine.domain.sessions import Session, Window, seen
@@ -34,8 +34,7 @@ def voice_state_changed(draft: Draft, change: VoiceStateChanged) -> None:
 
 def join(draft: Draft, who: Presence, channel_id: int, when: Window) -> Session:
     """Open a session, never before the user's last one ended."""
-    free_at = draft.left.get(who.user_id, when.earliest)
-    joined_at = max(when.at, free_at)
+    joined_at = max(when.at, draft.left.get(who.user_id, when.at))
     session = Session(
         user_id=who.user_id,
         channel_id=channel_id,
@@ -43,7 +42,8 @@ def join(draft: Draft, who: Presence, channel_id: int, when: Window) -> Session:
         flags=who.flags,
         span_at=joined_at,
         chain_at=joined_at,
-        joined_slack_ms=joined_at - max(when.earliest, free_at),
+        # The whole window: where the last session ended is certain only from its own window's beginning on.
+        joined_slack_ms=when.at - when.earliest,
         gateway_session_id=who.gateway_session_id,
     )
     draft.open(session)
@@ -56,16 +56,31 @@ def leave(draft: Draft, session: Session, when: Window, status: Status = Status.
 
     It leaves none if even its longest reading is shorter than the minimum.
     """
-    left_at = max(when.earliest, session.span_at)
+    certain = _before_gap(session, when)
+    left_at = max(when.earliest, certain.span_at)
     slack_ms = max(when.at, left_at) - left_at
     longest_ms = left_at + slack_ms - session.joined_at + session.joined_slack_ms
     if longest_ms < draft.rules.min_session_ms:
         drop(draft, session)
         return False
+    if certain is not session:
+        draft.effects.append(DropSpans(draft.guild_id, session.user_id, session.joined_at, certain.span_at))
     # A session of no length keeps its millisecond: the next one must not get the same id.
     draft.close(session, max(left_at, session.joined_at + 1))
-    draft.effects.append(SaveSession(draft.guild_id, session, left_at + slack_ms, left_at, slack_ms, status))
+    draft.effects.append(SaveSession(draft.guild_id, certain, left_at + slack_ms, left_at, slack_ms, status))
     return True
+
+
+def _before_gap(session: Session, when: Window) -> Session:
+    """Return the session as it was before changes of its flags in the very gap that a leave lies in.
+
+    A RESUME replays them one by one: each has bridged the gap up to its own replay, yet the leave that
+    follows may lie anywhere in it.
+    """
+    gap_from = max(when.earliest, session.joined_at)
+    if session.bridged and when.earliest < when.at and gap_from < session.span_at:
+        return replace(session, span_at=gap_from)
+    return session
 
 
 def drop(draft: Draft, session: Session) -> None:
@@ -78,7 +93,7 @@ def move(draft: Draft, session: Session, who: Presence, channel_id: int, when: W
     """Close one session and open the next of its chain; the chain runs through one that leaves no row."""
     kept = leave(draft, session, when)
     previous_at = session.joined_at if kept else session.previous_at
-    following = join(draft, who, channel_id, when)
+    following = join(draft, who, channel_id, _not_before(session.span_at, when))
     created_at = draft.created.get(channel_id)
     following = replace(
         following,
@@ -89,6 +104,12 @@ def move(draft: Draft, session: Session, who: Presence, channel_id: int, when: W
     )
     draft.open(following)
     draft.effects[-1] = SaveSession(draft.guild_id, following, at=following.joined_at)
+
+
+def _not_before(boundary_at: int, when: Window) -> Window:
+    """Hold a late entry at the last boundary of what it touches; a window keeps its slack."""
+    late = when.at < boundary_at and when.earliest == when.at
+    return Window(boundary_at, boundary_at) if late else when
 
 
 def cut(draft: Draft, session: Session, who: Presence, when: Window) -> None:

@@ -13,6 +13,7 @@ import msgspec.json
 from engine.domain.effects import (
     DropChannel,
     DropSession,
+    DropSpans,
     Effect,
     PostMessage,
     SaveChannel,
@@ -48,6 +49,10 @@ _DROP_SPANS = "DELETE FROM span WHERE guild_id = ? AND user_id = ? AND joined_at
 _SAVE_SPAN = """
     INSERT OR REPLACE INTO span (guild_id, user_id, joined_at, started_at, ended_at, flags)
     VALUES (?, ?, ?, ?, ?, ?)
+"""
+_DROP_SPANS_SINCE = f"{_DROP_SPANS} AND started_at >= ?"
+_END_SPANS = """
+    UPDATE span SET ended_at = ? WHERE guild_id = ? AND user_id = ? AND joined_at = ? AND ended_at > ?
 """
 _SAVE_GUILD = """
     INSERT OR REPLACE INTO guild (guild_id, name, afk_channel_id, connection, confirmed_at, lost_at, present,
@@ -140,6 +145,11 @@ class Batch:
     def _save_span(self, it: SaveSpan) -> None:
         self._spans.append((it.guild_id, it.user_id, it.joined_at, it.started_at, it.ended_at, it.flags))
 
+    def _drop_spans(self, it: DropSpans) -> None:
+        # Among the last statements: its session is closed by now, no span of it follows.
+        row = (it.guild_id, it.user_id, it.joined_at, it.since)
+        self._statements += [(_DROP_SPANS_SINCE, row), (_END_SPANS, (it.since, *row))]
+
     def _save_guild(self, it: SaveGuild) -> None:
         self._guilds[it.guild_id] = (
             it.guild_id,
@@ -173,6 +183,7 @@ _TAKERS: dict[type[Effect], Callable[[Batch, Any], None]] = {
     SaveSession: Batch._save_session,  # noqa: SLF001 - the class's own table
     DropSession: Batch._drop_session,  # noqa: SLF001
     SaveSpan: Batch._save_span,  # noqa: SLF001
+    DropSpans: Batch._drop_spans,  # noqa: SLF001
     SaveGuild: Batch._save_guild,  # noqa: SLF001
     SaveChannel: Batch._save_channel,  # noqa: SLF001
     DropChannel: Batch._drop_channel,  # noqa: SLF001

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from engine.domain import effects as fx
 from engine.domain.guild import GuildState
@@ -49,6 +49,14 @@ class Rows:
                 self.spans[
                     effect.guild_id, effect.user_id, effect.joined_at, effect.started_at, effect.ended_at
                 ] = effect
+            case fx.DropSpans(guild_id=guild_id, user_id=user_id, joined_at=joined_at, since=since):
+                mine = [it for it in self.spans.values() if it.ended_at > since]
+                for it in mine:
+                    key = (it.guild_id, it.user_id, it.joined_at)
+                    if key == (guild_id, user_id, joined_at):
+                        del self.spans[*key, it.started_at, it.ended_at]
+                        if it.started_at < since:
+                            self.spans[*key, it.started_at, since] = replace(it, ended_at=since)
             case fx.SaveGuild():
                 self.guilds[effect.guild_id] = effect
             case fx.SaveChannel():
