@@ -8,12 +8,13 @@ from engine.domain.gateway import Connections
 from engine.domain.guild import Draft, GuildState
 from engine.domain.inputs import GuildSnapshot, VoiceState
 from engine.domain.sessions import Session, Window
-from engine.domain.voice import bridge, join, leave, move
+from engine.domain.voice import bridge, cut, drop, join, leave, move
 
 
 def reconcile(draft: Draft, snapshot: GuildSnapshot, connections: Connections) -> None:
     """Close who is gone, continue who stayed, open who came, each with the slack of the gap."""
     gap_from = _gap_from(draft.state, snapshot, connections)
+    _drop_bots(draft, snapshot)
     states = {
         state.user_id: state for state in snapshot.voice_states if draft.rules.track_bots or not state.bot
     }
@@ -30,6 +31,13 @@ def reconcile(draft: Draft, snapshot: GuildSnapshot, connections: Connections) -
         _report(draft, snapshot, snapshot.at - gap_from, counts)
 
 
+def _drop_bots(draft: Draft, snapshot: GuildSnapshot) -> None:
+    """Forget whoever was taken for a person until now."""
+    for state in snapshot.voice_states:
+        if state.bot and not draft.rules.track_bots and state.user_id in draft.sessions:
+            drop(draft, draft.sessions[state.user_id])
+
+
 def _gap_from(state: GuildState, snapshot: GuildSnapshot, connections: Connections) -> int | None:
     """Return since when the guild was not watched; None if it always was, or never before."""
     if state.connection in (None, snapshot.connection):
@@ -42,8 +50,9 @@ def _gap_from(state: GuildState, snapshot: GuildSnapshot, connections: Connectio
 
 
 def _settle(draft: Draft, session: Session, state: VoiceState | None, at: int, gap_from: int | None) -> str:
-    # Without a gap a difference means that an update was lost: it lies after the last confirmation.
-    when = Window(at, min(at, draft.state.confirmed_at or at) if gap_from is None else gap_from)
+    # Without a gap a difference means that an update was lost: it lies after the last that is known.
+    known_at = max(session.span_at, draft.state.confirmed_at or session.span_at)
+    when = Window(at, min(at, known_at) if gap_from is None else gap_from)
     if state is None:
         leave(draft, session, when)
         return "left"
@@ -55,8 +64,10 @@ def _settle(draft: Draft, session: Session, state: VoiceState | None, at: int, g
     if state.channel_id != session.channel_id or not same_presence:
         leave(draft, session, when)
         return "returned"
-    if gap_from is not None:
-        bridge(draft, session, state, Window(at, gap_from))
+    if gap_from is None:
+        cut(draft, session, state, when)
+    else:
+        bridge(draft, session, state, when)
     return "stayed"
 
 
