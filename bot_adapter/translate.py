@@ -124,7 +124,7 @@ def _guild_update(event: str, data: Payload, context: Context) -> Translation:
 def _guild_delete(event: str, data: Payload, context: Context) -> Translation:
     guild = _GUILD_DELETE.read(event, data)
     kind = GuildUnavailable if guild.unavailable else GuildLost
-    return Translation((kind(context.at, guild.id),))
+    return Translation((kind(context.at, guild.id, context.replayed_from),))
 
 
 def _channel_create(event: str, data: Payload, context: Context) -> Translation:

@@ -147,6 +147,7 @@ class GuildUnavailable(Struct, frozen=True, array_like=True, tag=9, gc=False):
 
     at: int
     guild_id: int
+    replayed_from: int | None = None
 
 
 class GuildLost(Struct, frozen=True, array_like=True, tag=10, gc=False):
@@ -154,6 +155,7 @@ class GuildLost(Struct, frozen=True, array_like=True, tag=10, gc=False):
 
     at: int
     guild_id: int
+    replayed_from: int | None = None
 
 
 class OutboxOutcome(Struct, frozen=True, array_like=True, tag=11, gc=False):

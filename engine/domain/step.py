@@ -22,7 +22,7 @@ from engine.domain.inputs import (
 )
 from engine.domain.reconcile import reconcile
 from engine.domain.rules import Rules
-from engine.domain.sessions import seen
+from engine.domain.sessions import Window, seen
 from engine.domain.voice import leave, voice_state_changed
 
 
@@ -80,13 +80,17 @@ def _guild_changed(draft: Draft, what: GuildChanged) -> None:
 
 def _guild_unavailable(draft: Draft, what: GuildUnavailable) -> None:
     if draft.state.lost_at is None:
-        draft.know(what.at, lost_at=what.at)
+        draft.know(what.at, lost_at=seen(what.at, what.replayed_from).earliest)
 
 
 def _guild_lost(draft: Draft, what: GuildLost) -> None:
+    when = seen(what.at, what.replayed_from)
+    lost_at = draft.state.lost_at
+    if lost_at is not None:  # unavailable since: nobody saw whether they stayed
+        when = Window(what.at, min(lost_at, what.at))
     for session in list(draft.sessions.values()):
-        leave(draft, session, seen(what.at), Status.CANCELLED)
-    draft.know(what.at, present=False, connection=None, lost_at=draft.state.lost_at or what.at)
+        leave(draft, session, when, Status.CANCELLED)
+    draft.know(what.at, present=False, connection=None, lost_at=when.earliest)
 
 
 def _outbox_outcome(draft: Draft, what: OutboxOutcome) -> None:
