@@ -50,13 +50,7 @@ class Rows:
                     effect.guild_id, effect.user_id, effect.joined_at, effect.started_at, effect.ended_at
                 ] = effect
             case fx.DropSpans(guild_id=guild_id, user_id=user_id, joined_at=joined_at, since=since):
-                mine = [it for it in self.spans.values() if it.ended_at > since]
-                for it in mine:
-                    key = (it.guild_id, it.user_id, it.joined_at)
-                    if key == (guild_id, user_id, joined_at):
-                        del self.spans[*key, it.started_at, it.ended_at]
-                        if it.started_at < since:
-                            self.spans[*key, it.started_at, since] = replace(it, ended_at=since)
+                self._drop_spans((guild_id, user_id, joined_at), since)
             case fx.SaveGuild():
                 self.guilds[effect.guild_id] = effect
             case fx.SaveChannel():
@@ -70,6 +64,13 @@ class Rows:
                 self.outbox[effect.outbox_id] = effect
             case fx.SettleOutbox():
                 self.outcomes[effect.outbox_id] = effect
+
+    def _drop_spans(self, session: tuple[int, int, int], since: int) -> None:
+        for key, span in list(self.spans.items()):
+            if key[:3] == session and span.ended_at > since:
+                del self.spans[key]
+                if span.started_at < since:
+                    self.spans[*session, span.started_at, since] = replace(span, ended_at=since)
 
     def open_sessions(self) -> Iterator[fx.SaveSession]:
         return (it for it in self.sessions.values() if it.left_at is None)
