@@ -81,6 +81,10 @@ class Spool:
             mark = end
             if len(records) == count:
                 break
+        if self.entries and not records:
+            raise OSError(
+                f"{self._path} cannot be read back: start again, its damaged part is then kept aside"
+            )
         return records, mark
 
     def take(self, count: int, mark: int) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -69,7 +70,6 @@ class JournalWriter:
         self._source = source
         self._partitions = partitions
         self._memory_max_entries = memory_max_entries
-        self._prefixes = [_command_prefix(partition) for partition in range(partitions)]
         self._wire = Wire(url, timeout_s=REPLY_TIMEOUT_S)
         self._spool = Spool(spool_path, spool_max_bytes)
         self._spool_full = False
@@ -188,19 +188,17 @@ class JournalWriter:
             batch, mark = self._spool.peek(BATCH_MAX_ENTRIES)
             self._send(batch)
             self._spool.take(len(batch), mark)
-            self._spool_full = self._spool_full and self._spool.entries > 0
-            return
-        with self._changed:
-            batch = list(islice(self._memory, BATCH_MAX_ENTRIES))
-        self._send(batch)
-        with self._changed:
-            for _ in batch:
-                self._memory.popleft()
+        else:
+            with self._changed:
+                batch = list(islice(self._memory, BATCH_MAX_ENTRIES))
+            self._send(batch)
+            self._forget(len(batch))
+        # What was taken from the file makes no room in it before all is taken.
+        self._spool_full = self._spool_full and self._spool.entries > 0
 
     def _send(self, batch: list[Spooled]) -> None:
-        prefixes = self._prefixes
         packed = b"".join(
-            [b"%b$%d\r\n%b\r\n" % (prefixes[partition], len(raw), raw) for partition, raw in batch]
+            [b"%b$%d\r\n%b\r\n" % (_command_prefix(partition), len(raw), raw) for partition, raw in batch]
         )
         self._wire.open()
         self._resent += self._unanswered
@@ -219,11 +217,16 @@ class JournalWriter:
         except OSError as error:
             self._note_spool_full(error.strerror or str(error))
             return
-        with self._changed:
-            for _ in range(moved):
-                self._memory.popleft()
+        self._forget(moved)
         if moved < len(waiting):
             self._note_spool_full("storage.spool_max_mb is reached")
+        else:
+            self._spool_full = False
+
+    def _forget(self, count: int) -> None:
+        with self._changed:
+            for _ in range(count):
+                self._memory.popleft()
 
     def _note_spool_full(self, reason: str) -> None:
         if not self._spool_full:
@@ -239,7 +242,7 @@ class JournalWriter:
             _log.warning("journal_away", reason=str(error))
         self._away_reason = str(error)
         away_s = time.monotonic() - self._away_since
-        if away_s >= SPILL_AFTER_S and not self._spool_full:
+        if away_s >= SPILL_AFTER_S:
             self._spill()
 
     def _note_connected(self) -> None:
@@ -259,6 +262,7 @@ class JournalWriter:
         return len(self._memory) > self._memory_max_entries and not self._spool_full
 
 
+@cache
 def _command_prefix(partition: int) -> bytes:
     """Return the bytes of an XADD up to its value. Packed once: this is the door's hot path."""
     whole = pack_command(("XADD", stream_key(partition), "*", FIELD, b""))

@@ -90,6 +90,14 @@ def test_a_garbled_record_is_not_handed_out(open_spool, path):
     assert open_spool().peek(10)[0] == records(1)
 
 
+def test_a_file_damaged_under_its_writer_is_no_silent_end(open_spool, path):
+    spool = open_spool()
+    spool.put(records(1, 2))
+    path.write_bytes(path.read_bytes().replace(b"entry 1", b"entry 7"))
+    with pytest.raises(OSError, match="cannot be read back"):
+        spool.peek(10)
+
+
 def test_a_full_spool_takes_what_has_room(open_spool):
     spool = open_spool(max_bytes=16 + 2 * 17)
     assert spool.put(records(1, 2, 3)) == 2

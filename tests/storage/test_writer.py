@@ -294,6 +294,39 @@ os.kill(os.getpid(), signal.SIGKILL)
         eventually(drained(writer))
         assert taken(read_all(server.url)) == sent(accepted + 1)
 
+    def test_a_disk_that_was_full_is_used_again_when_it_has_room(
+        self, nobody, make_writer, eventually, monkeypatch
+    ):
+        def full_disk(_fd):
+            raise OSError(28, "No space left on device")
+
+        writer = make_writer(nobody, memory_max_entries=5)
+        monkeypatch.setattr("os.fsync", full_disk)
+        monkeypatch.setattr("engine.storage.writer.SPILL_AFTER_S", 0.0)
+        writer.start()
+        with capture_logs() as logs:
+            writer.append(*map(voice, range(1, 11)))
+            eventually(lambda: any(it["event"] == "spool_full" for it in logs))
+            assert writer.stats().buffered == 10
+            with pytest.raises(StorageError, match="full"):
+                writer.append(voice(11))
+            monkeypatch.undo()
+            eventually(lambda: writer.stats().spooled == 10)
+            writer.append(voice(11))
+
+    def test_what_is_spooled_for_a_partition_that_is_no_more_holds_up_nobody(
+        self, nobody, make_writer, redis_url, read_all, eventually
+    ):
+        first = make_writer(nobody, partitions=4)
+        first.append(voice(1, 3 << 22))
+        first.close()
+        second = make_writer(redis_url, "life-2")
+        second.start()
+        second.append(voice(2))
+        eventually(drained(second))
+        assert read_all(redis_url) == [("life-2", 1, 2)]
+        assert len(read_all(redis_url, partition=3)) == 1
+
     def test_what_found_no_room_at_the_end_is_counted_aloud(self, nobody, make_writer):
         writer = make_writer(nobody, spool_max_bytes=200)
         with capture_logs() as logs:
