@@ -74,7 +74,8 @@ class GatewaySocket(DiscordWebSocket):
         """Close, without waiting long for a peer that may be gone."""
         self._left = self._left or self.socket.close_code is None
         try:
-            await asyncio.wait_for(super().close(code), CLOSE_TIMEOUT_S)
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await super().close(code)
         except TimeoutError:
             log.debug("gateway_close_unanswered", shard_id=self.shard_id)
 

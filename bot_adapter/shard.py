@@ -110,7 +110,9 @@ class Shard:
             await self._pace.wait()
         code = 4000  # any code but 1000 and 1001 keeps the session for a RESUME
         try:
-            socket = await asyncio.wait_for(self._open(client), CONNECT_TIMEOUT_S)
+            # Not wait_for, which in Python 3.11 may swallow the cancellation that stops us.
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                socket = await self._open(client)
             await run_together([_read(socket), self._watch(socket)])
         except asyncio.CancelledError:
             self.intake.connection.lose(self.intake.clock.now())

@@ -305,6 +305,21 @@ async def test_it_stops_at_once_even_while_discord_is_away(server, start_ingest)
     await task
 
 
+async def test_an_end_is_not_missed_just_as_the_connection_comes_to_stand(start_ingest, monkeypatch):
+    from_client = shard.GatewaySocket.from_client.__func__
+
+    async def cancelled_while_connecting(cls, client, **options):
+        socket = await from_client(cls, client, **options)
+        (keeper,) = [it for it in asyncio.all_tasks() if it.get_coro().__qualname__ == "Shard.run"]
+        asyncio.get_running_loop().call_soon(keeper.cancel)
+        return socket
+
+    monkeypatch.setattr(shard.GatewaySocket, "from_client", classmethod(cancelled_while_connecting))
+    _, task = await start_ingest()
+    await asyncio.wait([task], timeout=5)
+    assert task.cancelled()
+
+
 async def test_what_it_did_is_published_each_second(server, place, start_ingest, journal):
     reports = []
 
