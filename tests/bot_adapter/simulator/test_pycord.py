@@ -34,6 +34,10 @@ def log_in(monkeypatch, server):
         async def on_socket_event_type(name):
             client.names.append(name)
 
+        async def identify_at_once(shard_id, *, initial=False):
+            """Leave out the five seconds that py-cord waits before a second IDENTIFY."""
+
+        client.before_identify_hook = identify_at_once
         client.add_listener(on_voice_state_update)
         client.add_listener(on_socket_event_type)
         task = asyncio.create_task(client.start("simulator"))
