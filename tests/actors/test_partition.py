@@ -241,6 +241,21 @@ def test_parked_guilds_come_back_as_they_were(make_bench):
     assert bench.inside.stats.parked >= 10
 
 
+def test_a_guild_is_parked_only_when_all_it_did_is_committed(make_bench):
+    bench = make_bench(batch_max_entries=1, park_after_ms=1_000)
+    tries = iter(range(20))
+
+    def slowly(commit):
+        if commit.state.cursor == "2-0" and next(tries, None) is not None:
+            raise StorageBusy("locked")
+
+    bench.ledger.on_commit = slowly
+    bench.write(Heartbeat(1_000), moved(60_000, 5), Heartbeat(62_000), moved(70_000, 5, None))
+    bench.start().settle()
+    assert bench.inside.stats.parked == 1
+    assert bench.ledger.rows == bench.expected()
+
+
 def test_a_guild_parked_for_longer_than_its_memory_comes_back(make_bench, wait_until):
     bench = make_bench(batch_max_entries=1, park_after_ms=1_000).start()
     bench.write(moved(1_000, 5), moved(5_000, 5, None), Heartbeat(MEMORY_MS * 2))
