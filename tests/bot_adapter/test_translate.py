@@ -166,7 +166,9 @@ def test_an_unavailable_guild_is_no_snapshot():
 def test_guilds_change_and_go():
     changed = {"id": str(GUILD), "name": "Port", "afk_channel_id": str(CHANNEL)}
     assert inputs("GUILD_UPDATE", changed) == (GuildChanged(AT, GUILD, "Port", CHANNEL),)
-    assert inputs("GUILD_DELETE", {"id": str(GUILD), "unavailable": True}) == (GuildUnavailable(AT, GUILD, AT - 500),)
+    assert inputs("GUILD_DELETE", {"id": str(GUILD), "unavailable": True}) == (
+        GuildUnavailable(AT, GUILD, AT - 500),
+    )
     assert inputs("GUILD_DELETE", {"id": str(GUILD)}) == (GuildLost(AT, GUILD, AT - 500),)
 
 
