@@ -17,6 +17,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 # A shorter one would blot out parts of ordinary words.
 _SECRET_MIN_LENGTH = 4
 _HIDDEN = "***"
+# py-cord says at each start that it cannot play sound; nobody asked it to.
+_NOISE = "voice will NOT be supported"
 
 
 def configure(
@@ -74,6 +76,7 @@ def _take_over_stdlib(sink: "_Sink", beginning: list[Processor], ending: list[Pr
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
         )
     )
+    handler.addFilter(lambda record: not record.getMessage().endswith(_NOISE))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

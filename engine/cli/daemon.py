@@ -26,25 +26,25 @@ def ingest(config: ConfigFile = None) -> int:
     """Run the ingest alone: Discord's gateway into the journal."""
     loaded = _loaded(config, "ingest")
     loaded.require_gateway()
-    from engine import daemon
+    from engine.daemon import ingest_main
 
-    return daemon.ingest_main(loaded)
+    return ingest_main(loaded)
 
 
 def engine(config: ConfigFile = None) -> int:
     """Run the engine alone: the journal into the ledger, and HTTP."""
     loaded = _loaded(config, "engine")
-    from engine import daemon
+    from engine.daemon import engine_main
 
-    return daemon.engine_main(loaded)
+    return engine_main(loaded)
 
 
 def simulator(config: ConfigFile = None) -> int:
     """Run the simulated Discord alone."""
     loaded = _loaded(config, "simulator")
-    from engine import daemon
+    from engine.daemon import simulator_main
 
-    return daemon.simulator_main(loaded)
+    return simulator_main(loaded)
 
 
 def redis(config: ConfigFile = None) -> int:

@@ -157,10 +157,15 @@ def _so_far(row: "Row") -> float:
 
 
 def _remarks(row: "Row") -> Iterator[str]:
+    from engine.cli.moments import duration
+
     if row["status"] == "cancelled":
         yield "cancelled"
-    if row["confidence"] != "observed":
-        slack = max(row["joinedSlack"], row["leftSlack"])
-        yield f"{row['confidence']}, ±{slack:.1f}s" if slack else str(row["confidence"])
+    if row["joinedSlack"]:
+        yield f"joined up to {duration(row['joinedSlack'])} earlier"
+    if row["leftSlack"]:
+        yield f"left up to {duration(row['leftSlack'])} later"
+    if row["confidence"] == "bridged":
+        yield "bridged"
     if row["viaChannelCreation"]:
         yield "made the channel"

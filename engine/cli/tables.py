@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from rich import box
@@ -40,17 +40,25 @@ def print_json(document: Any) -> None:
     print(json.dumps(document, ensure_ascii=False))
 
 
-def listing(value: Any, indent: str = "") -> Iterable[str]:
-    """Yield nested objects and lists as indented lines, ``key: value``."""
-    items = value.items() if isinstance(value, dict) else (("-", item) for item in value)
-    for key, item in items:
-        label = f"{indent}{key}" if key == "-" else f"{indent}{key}:"
-        if isinstance(item, dict | list) and item:
-            yield label
-            yield from listing(item, indent + "  ")
-        else:
-            yield f"{label} {'' if item is None else _plain(item)}".rstrip()
+def listing(value: Any, indent: str = "") -> Iterator[str]:
+    """Yield nested objects and lists as indented lines: ``key: value``, and ``- value`` in a list."""
+    if isinstance(value, list):
+        for item in value:
+            first, *rest = list(listing(item, indent + "  ")) or [""]
+            yield f"{indent}- {first.lstrip()}"
+            yield from rest
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, dict | list) and item:
+                yield f"{indent}{key}:"
+                yield from listing(item, indent + "  ")
+            else:
+                yield f"{indent}{key}: {_plain(item)}".rstrip()
+    else:
+        yield f"{indent}{_plain(value)}"
 
 
 def _plain(value: Any) -> str:
+    if value is None:
+        return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

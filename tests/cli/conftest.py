@@ -79,8 +79,8 @@ def config(folder):
     return load(folder / "config.toml", {})
 
 
-def session(user_id, joined_at, left_at=None):
-    facts = Session(user_id, 20, joined_at, flags=0, span_at=joined_at, chain_at=joined_at)
+def session(user_id, joined_at, left_at=None, **more):
+    facts = Session(user_id, 20, joined_at, flags=0, span_at=joined_at, chain_at=joined_at, **more)
     status = Status.ACTIVE if left_at is None else Status.COMPLETED
     return SaveSession(10, facts, at=left_at or joined_at, left_at=left_at, status=status)
 
@@ -91,7 +91,7 @@ def ledger(config):
     guild = SaveGuild(10, "Home", None, None, None, None, present=True, own_user_id=None, at=NOON)
     effects = [guild, SaveChannel(10, 20, "Lounge", 2)]
     effects += [session(user, NOON + user * 1000, NOON + 3_723_000) for user in (1, 2, 3, 4)]
-    effects.append(session(5, NOON + 5000))
+    effects.append(session(5, NOON + 5000, joined_slack_ms=90_000))
     with closing(SqlLedger(config.database, 0)) as ledger:
         ledger.commit(Commit(START, PartitionState(cursor="1-0", now=NOON + 10_000), effects))
     return config.database

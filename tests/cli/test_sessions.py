@@ -65,6 +65,13 @@ def test_people_get_names_and_readable_times(rollcall):
 
 
 @pytest.mark.usefixtures("source")
+def test_people_are_told_what_is_not_known(rollcall):
+    [_, row] = rollcall("sessions", "--user", "5")[1].splitlines()
+    assert "still there" in row
+    assert row.rstrip().endswith("joined up to 1m 30s earlier")
+
+
+@pytest.mark.usefixtures("source")
 def test_a_table_says_when_there_is_more(rollcall):
     code, out, err = rollcall("sessions", "--limit", "2")
     assert (code, len(out.splitlines())) == (0, 3)
