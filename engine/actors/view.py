@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pykka
 
@@ -18,17 +18,20 @@ CAUGHT_UP_MS = 5_000  # heartbeats come each second: a partition's time further 
 COUNTS_AGE_S = 2.0
 
 
-class EngineView:
-    """Fulfils ``inspection.Inspection``. ``counts`` asks the ledger, ``ingest`` the ingest's last status."""
+class Lookups(NamedTuple):
+    """What the view asks of storage: the ledger's counts, the ingest's last status, the mirror."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        counts: Callable[[], dict[str, int]],
-        ingest: Callable[[], Described | None],
-        live: Callable[[], Described],
-    ) -> None:
-        self._engine, self._counts, self._ingest, self._live = engine, counts, ingest, live
+    counts: Callable[[], dict[str, int]]
+    open_by_guild: Callable[[], dict[int, int]]
+    ingest: Callable[[], Described | None]
+    live: Callable[[], Described]
+
+
+class EngineView:
+    """Fulfils ``inspection.Inspection``."""
+
+    def __init__(self, engine: Engine, lookups: Lookups) -> None:
+        self._engine, self._lookups = engine, lookups
         self._started_at = _now()
         self._counted: tuple[float, dict[str, int]] = (float("-inf"), {})
 
@@ -61,13 +64,13 @@ class EngineView:
         """Return the ledger's counts, at most ``COUNTS_AGE_S`` old."""
         counted_at, counted = self._counted
         if time.monotonic() - counted_at > COUNTS_AGE_S:
-            counted = self._counts()
+            counted = self._lookups.counts()
             self._counted = (time.monotonic(), counted)
         return counted
 
     def actors(self) -> list[Described]:
         """Return all actors: the supervisor, partitions, committers, guilds."""
-        roster, sessions = self._engine.roster(), self._open_by_guild()
+        roster, sessions = self._engine.roster(), self._lookups.open_by_guild()
         rows = [_row("supervisor", "supervisor", "running")]
         for inside in self._engine.inside:
             rows += _partition_rows(inside, roster.restarts)
@@ -103,24 +106,28 @@ class EngineView:
 
     def journal(self) -> list[Described]:
         """Return every partition's journal, as its reader sees it."""
-        ingest = self._ingest()
+        ingest = self._lookups.ingest()
         return [{**_journal(inside), "ingest": ingest} for inside in self._engine.inside]
 
     def live(self) -> Described:
         """Return the mirror of the open sessions."""
         rebuilt = sum(inside.committer.mirror_rebuilds for inside in self._engine.inside)
         stale = any(inside.committer.mirror_stale for inside in self._engine.inside)
-        return {**self._live(), "rebuilt": rebuilt, "stale": stale}
+        return {**self._lookups.live(), "rebuilt": rebuilt, "stale": stale}
 
     def top(self) -> Described:
         """Return the running numbers; two of them give rates."""
         inside = self._engine.inside
-        return {"at": iso(_now()), "counters": counters(inside), "gauges": gauges(inside, self.counts(), _now())}
+        return {
+            "at": iso(_now()),
+            "counters": counters(inside),
+            "gauges": gauges(inside, self.counts(), _now()),
+        }
 
     def samples(self) -> Iterable[Sample]:
         """Yield the metrics."""
         restarts = sum(self._engine.roster().restarts.values())
-        return samples(self._engine.inside, self.counts(), restarts, self._ingest() or {}, _now())
+        return samples(self._engine.inside, self.counts(), restarts, self._lookups.ingest() or {}, _now())
 
     def _guild(self, guild_id: int) -> Described:
         inside = self._engine.inside[partition_of(guild_id, len(self._engine.inside))]

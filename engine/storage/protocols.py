@@ -113,6 +113,10 @@ class Ledger(Protocol):
         """Return the outbox effects without an outcome, oldest first."""
         ...
 
+    def close(self) -> None:
+        """Close what is open; a commit under way ends first."""
+        ...
+
     def open_sessions(self) -> Iterable[tuple[int, Sequence[tuple[int, bytes]]]]:
         """Yield ``(guild_id, [(user_id, live value)])`` for every guild with open sessions (see ``live``)."""
         ...
