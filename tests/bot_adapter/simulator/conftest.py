@@ -5,6 +5,10 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 
 import aiohttp
+
+# Where these tests run alone, its pytest plugin would import it as the session ends. That parsing would meet
+# their garbage, and CPython before 3.11.8 may then fail (python/cpython#106905).
+import hypothesis  # noqa: F401
 import msgspec
 import pytest
 
