@@ -91,7 +91,8 @@ def test_spans_come_where_they_are_asked_for(rollcall):
     assert "spans" not in row
 
 
-def test_every_page_is_followed(rollcall, engine, monkeypatch):
+@pytest.mark.usefixtures("source")
+def test_every_page_is_followed(rollcall, monkeypatch):
     monkeypatch.setattr("engine.cli.records.PAGE_MAX", 2)
     assert users(rollcall("sessions", "--json")[1]) == ["5", "4", "3", "2", "1"]
 
