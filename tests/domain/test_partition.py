@@ -1,0 +1,130 @@
+"""What a partition lets in, the time it keeps, and what heartbeats tell of the gateway; ids."""
+
+import pytest
+
+from engine.domain import gateway, ids
+from engine.domain.gateway import CONNECTIONS_PER_SHARD, Connection
+from engine.domain.inputs import Entry, Heartbeat, MemberRemoved, RolesChanged, ShardBeat, VoiceStateChanged
+from engine.domain.partition import PartitionState, admit
+from engine.domain.rules import MEMORY_MS
+
+
+def removed(at: int, guild_id: int = 1, user_id: int = 1) -> MemberRemoved:
+    return MemberRemoved(at, guild_id, user_id)
+
+
+def admitted(*entries: Entry, state: PartitionState | None = None):
+    return admit(state or PartitionState(), "7-0", [(entry, number) for number, entry in enumerate(entries)])
+
+
+def test_an_entry_appended_twice_is_let_in_once_even_in_a_later_batch():
+    entries = [Entry("a", 0, removed(10)), Entry("a", 1, removed(11)), Entry("a", 0, removed(10))]
+    first = admitted(*entries)
+    assert (len(first.shares[1]), first.duplicates) == (2, 1)
+    second = admitted(Entry("a", 1, removed(11)), Entry("a", 2, removed(12)), state=first.state)
+    assert ([what.at for what, _, _ in second.shares[1]], second.duplicates) == ([12], 1)
+
+
+def test_each_source_counts_for_itself():
+    admission = admitted(Entry("a", 5, removed(10)), Entry("b", 0, removed(10)))
+    assert len(admission.shares[1]) == 2
+    assert admission.state.sources == {"a": (5, 10), "b": (0, 10)}
+    assert admission.sources_changed == {"a", "b"}
+
+
+def test_a_source_that_said_nothing_new_is_not_written_again():
+    first = admitted(Entry("a", 0, removed(10)))
+    second = admitted(Entry("a", 0, removed(10)), Entry("b", 0, removed(10)), state=first.state)
+    assert second.sources_changed == {"b"}
+
+
+def test_time_never_runs_back():
+    first = admitted(Entry("a", 0, removed(500)), Entry("b", 0, removed(300)))
+    assert first.state.now == 500
+    assert admitted(Entry("b", 1, removed(100)), state=first.state).state.now == 500
+
+
+def test_a_late_entry_keeps_its_own_time():
+    admission = admitted(Entry("a", 0, removed(5_000)), Entry("b", 0, removed(300)))
+    assert [what.at for what, _, _ in admission.shares[1]] == [5_000, 300]
+    assert admission.late == 0
+
+
+def test_an_entry_beyond_memory_takes_effect_at_its_edge():
+    now = 10 * MEMORY_MS
+    admission = admitted(
+        Entry("a", 0, Heartbeat(now)),
+        Entry("b", 0, removed(now - MEMORY_MS)),
+        Entry("b", 1, removed(now - MEMORY_MS - 1)),
+        Entry("b", 2, RolesChanged(0, 1, 1)),
+    )
+    assert [what.at for what, _, _ in admission.shares[1]] == [now - MEMORY_MS] * 3
+    assert admission.late == 2
+
+
+def test_each_guild_gets_its_entries_in_order_with_the_record_they_came_from():
+    entries = [Entry("a", seq, removed(seq, guild_id=1 + seq % 2)) for seq in range(6)]
+    admission = admitted(*entries)
+    assert {
+        guild_id: [(what.at, record) for what, _, record in share]
+        for guild_id, share in admission.shares.items()
+    } == {1: [(0, 0), (2, 2), (4, 4)], 2: [(1, 1), (3, 3), (5, 5)]}
+    assert admission.state.cursor == "7-0"
+
+
+def test_an_input_goes_with_the_connections_as_of_its_place():
+    update = VoiceStateChanged(3, 1, 1, None)
+    admission = admitted(
+        Entry("a", 0, Heartbeat(1, (ShardBeat(0, "c", True, 1),))),
+        Entry("a", 1, update),
+        Entry("a", 2, Heartbeat(4, (ShardBeat(0, "c", False, 2),))),
+        Entry("a", 3, update),
+    )
+    assert [beats["c"].alive_at for _, beats, _ in admission.shares[1]] == [1, 2]
+    assert admission.state.connections == {"c": Connection(0, 2, False)}
+
+
+def test_admission_leaves_the_state_it_was_given_alone():
+    state = admitted(Entry("a", 0, Heartbeat(1, (ShardBeat(0, "c", True, 1),)))).state
+    sources, connections = dict(state.sources), dict(state.connections)
+    admitted(Entry("a", 1, Heartbeat(2, (ShardBeat(0, "d", True, 2),))), state=state)
+    assert (state.now, state.sources, state.connections) == (1, sources, connections)
+
+
+def test_a_connection_was_lost_when_nothing_could_be_missed_any_more():
+    connections = gateway.beat({}, (ShardBeat(0, "c1", True, 100),))
+    connections = gateway.beat(connections, (ShardBeat(0, "c1", False, 90),))
+    connections = gateway.beat(connections, (ShardBeat(0, "c2", True, 200),))
+    assert gateway.lost_at(connections, "c1", "c2") == 90
+    assert gateway.lost_at(connections, "c2", "c2") is None
+    assert gateway.lost_at(connections, None, "c2") is None
+    assert gateway.lost_at(connections, "forgotten", "c2") is None
+
+
+def test_the_oldest_connections_of_a_shard_are_forgotten_and_no_others():
+    connections = gateway.beat({}, (ShardBeat(1, "other", True, 1),))
+    for number in range(CONNECTIONS_PER_SHARD + 3):
+        connections = gateway.beat(connections, (ShardBeat(0, f"c{number}", True, number),))
+    assert list(connections) == ["other", *(f"c{it}" for it in range(3, CONNECTIONS_PER_SHARD + 3))]
+
+
+def test_a_snowflake_tells_when_it_was_made():
+    # The example of Discord's documentation: 2016-04-30 11:18:25.796 UTC.
+    assert ids.created_at(175928847299117063) == 1462015105796
+
+
+def test_a_guild_has_the_partition_of_discords_shard_formula():
+    assert ids.shard_of(5 << 22, 4) == ids.partition_of(5 << 22, 4) == 1
+    assert ids.partition_of(175928847299117063, 1) == 0
+
+
+def test_a_session_id_follows_from_the_facts_and_reads_back():
+    key = ids.SessionKey(11, 22, 1_800_000_000_000)
+    assert str(key) == "11-22-1800000000000"
+    assert ids.parse_session_id(str(key)) == key
+
+
+@pytest.mark.parametrize("text", ["", "1-2", "1-2-3-4", "1-2-x", "1--3", "-1-2-3", "1-2-3\n"])
+def test_what_is_no_session_id_is_refused(text):
+    with pytest.raises(ValueError, match="not a session id"):
+        ids.parse_session_id(text)
