@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from engine.domain.effects import (
     DropChannel,
     DropSession,
+    DropSpans,
     PostMessage,
     SaveChannel,
     SaveGuild,
@@ -130,6 +131,15 @@ class LedgerContract:
         )
         assert ledger.load_guild(GUILD, T).sessions == {USER: again}
         assert self.spans(ledger) == [(GUILD, USER, T, T, T + 9, 0)]
+
+    @pytest.mark.parametrize("commits", [1, 2])
+    def test_spans_taken_back_end_where_the_session_does(self, ledger, writer, commits):
+        spans = [SaveSpan(GUILD, USER, T, T + start, T + start + 10, start) for start in (0, 10, 20)]
+        closed = SaveSession(GUILD, SESSION, T + 30, left_at=T + 15, status=Status.COMPLETED)
+        told, taken_back = [OPEN, *spans], [DropSpans(GUILD, USER, T, T + 15), closed]
+        for part in {1: [told + taken_back], 2: [told, taken_back]}[commits]:
+            writer.write(*part)
+        assert self.spans(ledger) == [(GUILD, USER, T, T, T + 10, 0), (GUILD, USER, T, T + 10, T + 15, 10)]
 
     def test_dead_letters_are_kept_whole(self, ledger, writer):
         letter = DeadLetter("5-1", None, b"\x00\xff", "checksum", T)
