@@ -1,0 +1,115 @@
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import RunningServer
+from tests.daemon.replay import Recording, recording_of
+from tests.daemon.running import Daemon, Installation, Simulator, until
+from tests.daemon.truth import LATE_MS, MIN_MS
+
+TOKEN_OF_SIMULATOR = "simulator"
+
+
+@pytest.fixture
+def make_daemon():
+    """Make daemons with tables of the configuration; nothing of them outlives the test."""
+    made = []
+
+    def make(environ=None, **tables):
+        made.append(Daemon(tables, environ))
+        return made[-1]
+
+    yield make
+    for daemon in made:
+        daemon.end()
+
+
+@pytest.fixture
+def make_simulator(tmp_path):
+    """Make a simulator that outlives the daemon; one a test."""
+    made = []
+
+    def make(**habits):
+        made.append(Simulator(tmp_path, **habits))
+        return made[-1]
+
+    yield make
+    for simulator in made:
+        simulator.end()
+
+
+@pytest.fixture
+def tracking(make_daemon):
+    """Make a daemon that tracks a simulator as if it were Discord."""
+
+    def make(simulator, **tables):
+        discord = {"api_base_url": simulator.url, "gateway": "discord"} | tables.pop("discord", {})
+        return make_daemon({"DISCORD_TOKEN": TOKEN_OF_SIMULATOR}, discord=discord, **tables)
+
+    return make
+
+
+@pytest.fixture
+def installation():
+    """Make folders with a configuration; they are removed after the test."""
+    made = []
+
+    def make(environ=None, **tables):
+        made.append(Installation(tables, environ))
+        return made[-1]
+
+    yield make
+    for it in made:
+        it.remove()
+
+
+@pytest.fixture
+def programs():
+    """Take processes that end with the test."""
+    made = []
+
+    def take(program):
+        made.append(program)
+        return program
+
+    yield take
+    for program in made:
+        program.end()
+
+
+@pytest.fixture
+def recorded(make_server):
+    """Copy a stopped daemon's journal to a server of the test's."""
+    return lambda daemon: recording_of(daemon, make_server())
+
+
+class Evening(NamedTuple):
+    """What is left of a daemon that tracked a lively community and was stopped."""
+
+    recording: Recording
+    truth: dict
+    exit_code: int
+
+
+@pytest.fixture(scope="session")
+def evening():
+    """The one evening that several tests look back on."""
+    daemon, server = Daemon({"simulator": {"speed": 25.0, "members": 80, "seed": 5}}), RunningServer()
+    try:
+        daemon.run()
+        until(lambda: len(completed(daemon.truth())) >= 100, "a lively evening", every_s=0.3)
+        truth = daemon.truth()
+        exit_code = daemon.program.stop()
+        yield Evening(recording_of(daemon, server), truth, exit_code)
+    finally:
+        server.remove()
+        daemon.end()
+
+
+def completed(truth):
+    """Return the stays of people that are over and long enough for a session."""
+    return [
+        it
+        for it in truth["presences"]
+        if not it["bot"] and it["left_at"] and it["left_at"] - it["joined_at"] >= MIN_MS + LATE_MS
+    ]
