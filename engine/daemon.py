@@ -52,7 +52,9 @@ def engine_main(config: "Config") -> int:
     stopping = _stop_on_signals()
     with ExitStack() as stack:
         stack.enter_context(DataDirLock(config.data_dir, "engine"))
-        _wait_for_redis(config)
+        _wait_for_redis(config, stopping)
+        if stopping.is_set():
+            return 0
         engine = _start_engine(config, stack)
         _start_api(config, engine, stack)
         while not stopping.wait(CHECK_EVERY_S):
@@ -131,7 +133,8 @@ def _start_engine(config: "Config", stack: ExitStack) -> "Engine":
 def _start_api(config: "Config", engine: "Engine", stack: ExitStack) -> "ApiServer":
     from engine.actors.view import EngineView
     from engine.api.app import create_app
-    from engine.api.server import ApiServer
+    from engine.api.server import ApiServer, ListenError
+    from engine.config import DEFAULT_FILE, ConfigError
     from engine.storage.queries import SqlReads
 
     reads = SqlReads(config.database)
@@ -140,7 +143,10 @@ def _start_api(config: "Config", engine: "Engine", stack: ExitStack) -> "ApiServ
     with_token = create_app(view, reads, token, require_token=True, token_env=config.api.token_env)
     without = create_app(view, reads, None, require_token=False)
     server = ApiServer(with_token, without, config.api.host, config.api.port, config.api_socket)
-    server.start()
+    try:
+        server.start()
+    except ListenError as error:
+        raise ConfigError([f"{config.source or DEFAULT_FILE}: {error}"]) from error
     stack.callback(server.stop)
     return server
 
@@ -200,7 +206,7 @@ async def _ingest(config: "Config") -> int:
         writer,
         AnchoredClock(_journal_now(config)),
         OutboxReceiver(config.redis_url, "ingest"),
-        lambda report: board.publish(INGEST_STATUS, report | _writer_report(writer)),
+        lambda report: board.publish(INGEST_STATUS, report | writer.stats().report()),
     )
     writer.start()
     try:
@@ -231,18 +237,6 @@ def _writer(config: "Config", source: str) -> "JournalWriter":
     )
 
 
-def _writer_report(writer: "JournalWriter") -> dict[str, Any]:
-    stats = writer.stats()
-    return {
-        "journal_appended": stats.appended,
-        "journal_refused": stats.refused,
-        "journal_resent": stats.resent,
-        "journal_buffered": stats.buffered,
-        "journal_spooled": stats.spooled,
-        "journal_spool_bytes": stats.spool_bytes,
-    }
-
-
 def _journal_now(config: "Config") -> int:
     """Return the last ``at`` of the journal: the clock may have been set back since. 0 if Redis is away."""
     from engine.storage.journal import latest_at
@@ -265,15 +259,15 @@ async def _api_base_url(config: "Config") -> str:
     return path.read_text(encoding="utf-8").strip()
 
 
-def _wait_for_redis(config: "Config") -> None:
-    """Wait for the server of ours that is starting beside us; another's must be fit for a journal now."""
+def _wait_for_redis(config: "Config", stopping: threading.Event) -> None:
+    """Wait for the server of ours that is starting beside us, or for another's; that must be fit."""
     from engine.storage.embedded import EmbeddedServer
-    from engine.storage.server_checks import check_external
+    from engine.storage.server_checks import wait_external
 
     if config.embedded_redis:
         EmbeddedServer(config.data_dir, config.redis_socket).wait_ready(REDIS_WAIT_S)
     else:
-        check_external(config.redis_url)
+        wait_external(config.redis_url, REDIS_WAIT_S, stopping.wait)
 
 
 def _stop_on_signals() -> threading.Event:

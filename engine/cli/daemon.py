@@ -9,6 +9,8 @@ from engine.cli.failure import Failure
 from engine.cli.options import AsJson, ConfigFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.config import Config
 
 
@@ -28,7 +30,7 @@ def ingest(config: ConfigFile = None) -> int:
     loaded.require_gateway()
     from engine.daemon import ingest_main
 
-    return ingest_main(loaded)
+    return _run(ingest_main, loaded)
 
 
 def engine(config: ConfigFile = None) -> int:
@@ -36,7 +38,7 @@ def engine(config: ConfigFile = None) -> int:
     loaded = _loaded(config, "engine")
     from engine.daemon import engine_main
 
-    return engine_main(loaded)
+    return _run(engine_main, loaded)
 
 
 def simulator(config: ConfigFile = None) -> int:
@@ -106,6 +108,16 @@ def _tell_problems(place: str, problems: list[str]) -> None:
         print(problem, file=sys.stderr)
     if not problems:
         print(f"{place}: fine")
+
+
+def _run(main: "Callable[[Config], int]", config: "Config") -> int:
+    """Run a process; the parent does not try again what ends with 2."""
+    from engine.storage.protocols import StorageUnfit
+
+    try:
+        return main(config)
+    except StorageUnfit as error:
+        raise Failure(str(error), exit_code=2) from error
 
 
 def _loaded(path: ConfigFile, process: str) -> "Config":

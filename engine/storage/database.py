@@ -8,7 +8,7 @@ from pathlib import Path
 from peewee import DatabaseError, InterfaceError, PeeweeException, SqliteDatabase
 from playhouse.migrations import Migration, Runner
 
-from engine.storage.protocols import StorageBusy, StorageError
+from engine.storage.protocols import StorageBusy, StorageError, StorageUnfit
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 # Stands in the file's header (PRAGMA application_id), so that no other program's file is taken for ours.
@@ -95,7 +95,7 @@ def _closed_on_error(database: SqliteDatabase) -> Iterator[None]:
 def _check_owner(path: Path, database: SqliteDatabase) -> None:
     owner = database.pragma("application_id")
     if owner != APPLICATION_ID and (owner or database.get_tables()):
-        raise StorageError(f"{path} belongs to another program: point storage.database elsewhere")
+        raise StorageUnfit(f"{path} belongs to another program: point storage.database elsewhere")
 
 
 def _migrate(path: Path, database: SqliteDatabase) -> None:
@@ -113,7 +113,7 @@ def _missing(path: Path, database: SqliteDatabase) -> set[str]:
     if database.table_exists("schema_migration"):
         applied = {name for (name,) in driver(database).execute("SELECT name FROM schema_migration")}
     if applied - known:
-        raise StorageError(
+        raise StorageUnfit(
             f"{path} was written by a newer Rollcall (schema {_newest(applied)}, "
             f"this one knows {_newest(known)}): upgrade, or point storage.database elsewhere"
         )
@@ -139,7 +139,7 @@ def _told(path: Path, error: sqlite3.Error | PeeweeException) -> StorageError:
     if code in _PASSING:
         return StorageBusy(f"{path}: {original}")
     if code == sqlite3.SQLITE_NOTADB:
-        return StorageError(f"{path} is not a database: move it away, or point storage.database elsewhere")
+        return StorageUnfit(f"{path} is not a database: move it away, or point storage.database elsewhere")
     return StorageError(_unusable(path, str(original)))
 
 

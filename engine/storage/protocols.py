@@ -126,6 +126,10 @@ class StorageBusy(StorageError):  # noqa: N818 - a state that passes, not an err
     """The ledger is locked or full: nothing was written, the same call may succeed later."""
 
 
+class StorageUnfit(StorageError):  # noqa: N818 - what was found, not an error on the way
+    """What is there cannot be used as it is: trying again does not help, somebody has to change something."""
+
+
 class LiveState(Protocol):
     """The mirror of the open sessions that others read. Losing it loses nothing."""
 

@@ -47,6 +47,17 @@ class WriterStats:
     away_since_at: int | None
     away_reason: str
 
+    def report(self) -> dict[str, int]:
+        """Return the numbers as the ingest's status and the metrics name them."""
+        return {
+            "journal_appended": self.appended,
+            "journal_refused": self.refused,
+            "journal_resent": self.resent,
+            "journal_buffered": self.buffered,
+            "journal_spooled": self.spooled,
+            "journal_spool_bytes": self.spool_bytes,
+        }
+
 
 class JournalWriter:
     """``protocols.Appender`` for one life of one writer, named ``source``.
