@@ -86,7 +86,7 @@ def _group(command: list[str]) -> Iterator[subprocess.Popen[str]]:
         yield process
     except BaseException:
         with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-            os.killpg(process.pid, signal.SIGINT)
+            process.send_signal(signal.SIGINT)  # it ends what it started, and removes its folder
             process.communicate(timeout=END_S)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -112,4 +112,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had us ignore it
     sys.exit(main())
