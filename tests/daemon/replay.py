@@ -5,12 +5,11 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.actors.engine import Engine, EngineSettings
-from engine.domain.inputs import GuildSnapshot, Heartbeat
+from engine.domain.inputs import GuildSnapshot, Heartbeat, Input
 from engine.domain.partition import START
 from engine.domain.rules import Rules
 from engine.storage.journal import RedisJournal, stream_key
@@ -117,6 +116,13 @@ def cursor(stores: Stores) -> str:
     return stores.ledger.load_partition().cursor
 
 
+def inputs(records: Iterable[Record]) -> Iterator[Input]:
+    """Yield what the records say; all of them must be readable."""
+    for record in records:
+        assert record.entry is not None, record.error
+        yield record.entry.input
+
+
 def watched(records: Iterable[Record]) -> list[Window]:
     """Return when the ingest was connected, as the journal tells: from a snapshot to the last sign of life.
 
@@ -124,9 +130,7 @@ def watched(records: Iterable[Record]) -> list[Window]:
     """
     windows: list[Window] = []
     name = ""
-    for record in records:
-        assert record.entry is not None, record.error
-        it = record.entry.input
+    for it in inputs(records):
         if isinstance(it, GuildSnapshot) and it.connection != name:
             name = it.connection
             windows.append(Window(it.at, it.at))
@@ -137,16 +141,45 @@ def watched(records: Iterable[Record]) -> list[Window]:
     return windows
 
 
-def gaps(windows: list[Window]) -> list[Window]:
-    """Return the times between."""
-    return [Window(before.end, after.start) for before, after in pairwise(windows)]
+def gaps(records: Iterable[Record]) -> dict[int, list[Window]]:
+    """Return when each guild was not watched: from a connection's last sign of life to the next snapshot."""
+    found: dict[int, list[Window]] = {}
+    alive: dict[str, int] = {}
+    confirmed: dict[int, str] = {}
+    for it in inputs(records):
+        if isinstance(it, Heartbeat):
+            alive |= {beat.connection: beat.alive_at for beat in it.shards}
+        elif isinstance(it, GuildSnapshot):
+            before = confirmed.get(it.guild_id, it.connection)
+            if before != it.connection:
+                found.setdefault(it.guild_id, []).append(Window(alive[before], it.at))
+            confirmed[it.guild_id] = it.connection
+    return found
 
 
 def begun_since(rows: Iterable[Row], records: Iterable[Record]) -> list[Row]:
-    """Return the sessions that began after their guild was first seen: nothing of them is a guess."""
+    """Return the sessions that began after their guild was first seen: where they began is no guess."""
     first_seen: dict[int, int] = {}
-    for record in records:
-        assert record.entry is not None, record.error
-        if isinstance(it := record.entry.input, GuildSnapshot):
+    for it in inputs(records):
+        if isinstance(it, GuildSnapshot):
             first_seen.setdefault(it.guild_id, it.at)
     return [row for row in rows if row.joined_at > first_seen[row.guild_id]]
+
+
+def outside_gaps(rows: Iterable[Row], records: Iterable[Record]) -> list[str]:
+    """Tell of each boundary with a slack that does not lie in a time when nobody watched."""
+    rows, away = list(rows), gaps(records)
+    later = begun_since(rows, records)
+    boundaries = [
+        (row, Window(row.joined_at - row.joined_slack_ms, row.joined_at))
+        for row in later
+        if row.joined_slack_ms
+    ]
+    boundaries += [
+        (row, Window(row.left_at, row.left_at + row.left_slack_ms)) for row in rows if row.left_slack_ms
+    ]
+    return [
+        f"{window} of {row} lies in no gap"
+        for row, window in boundaries
+        if not any(gap.start <= window.start and window.end <= gap.end for gap in away.get(row.guild_id, []))
+    ]
