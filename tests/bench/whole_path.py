@@ -9,6 +9,7 @@ returned.
 import json
 import statistics
 import sys
+import time
 from bisect import bisect_left
 from contextlib import closing
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from engine.storage.journal import RedisJournal
 GUILDS, USERS = 10, 200
 OFFERED_PER_S = 2_000
 LATE_MS = 50
+SETTLE_S = 0.3
 _SETTINGS = """
 [discord]
 gateway = "discord"
@@ -66,7 +68,7 @@ def whole_path(count: int, rate: float = 0.0) -> tuple[list[Update], dict[str, f
         empty = journal.length()
         before = stage.cpu_s()
         simulator.burst(count, guilds=GUILDS, users=USERS, rate=rate)
-        stage.wait("all updates in the journal", lambda: journal.length() >= empty + count, 120)
+        stage.wait("all updates in the journal", lambda: _settled(journal, empty + count), 120)
         cursor = journal.last_id()
         stage.wait("all updates committed", lambda: _committed(config, cursor), 120)
         cpu = _cpu_us(before, stage.cpu_s(), count)
@@ -95,6 +97,13 @@ def _ready(config: Config) -> bool:
         return bool(EngineClient(config.api_socket).get("/readyz")["ready"])
     except Failure:
         return False
+
+
+def _settled(journal: RedisJournal, entries: int) -> bool:
+    """Say whether so many entries are there, and nothing comes any more but a heartbeat each second."""
+    length = journal.length()
+    time.sleep(SETTLE_S)
+    return entries <= length and journal.length() <= length + 1
 
 
 def _committed(config: Config, cursor: str) -> bool:
