@@ -1,0 +1,125 @@
+"""Redis or the gateway away for a moment: nothing that happened is lost, and what is guessed is said so."""
+
+import os
+import signal
+from collections import Counter
+
+import pytest
+
+from engine.domain.inputs import GuildSnapshot
+from tests.daemon.replay import (
+    begun_since,
+    differences,
+    inputs,
+    replay,
+    tables_of,
+    watched,
+)
+from tests.daemon.running import until
+from tests.daemon.truth import LATE_MS, Comparison, rows_of
+
+pytestmark = [pytest.mark.crash, pytest.mark.slow]
+
+
+def redis_killed(daemon):
+    daemon.back("redis", daemon.kill_child("redis"))
+
+
+def redis_paused(daemon):
+    """Stop the server's process for longer than anybody waits for a reply, and let it go on."""
+    pid, given_up = daemon.pid("redis"), daemon.program.text().count("journal_away")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        until(
+            lambda: daemon.program.text().count("journal_away") > given_up,
+            "a writer that has given a reply up",
+        )
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("happened", [redis_killed, redis_paused])
+def test_while_redis_is_away_everything_waits_in_order(happened, make_daemon, recorded, tmp_path):
+    daemon = make_daemon(simulator={"speed": 25.0, "members": 80}).run()
+    for _ in range(2):
+        before = len(rows_of(daemon.config.database))
+        happened(daemon)
+        until(lambda before=before: len(rows_of(daemon.config.database)) > before + 20, "more sessions")
+    until(daemon.ready, "a daemon that is at work again")
+    truth = daemon.truth()
+    assert daemon.program.stop() == 0
+    recording = recorded(daemon)
+    records = recording.records
+    assert_each_entry_once_and_in_order(records)
+    again = replay(recording, tmp_path / "again.db")
+    assert differences(tables_of(recording.database), tables_of(again)) == []
+    rows = rows_of(recording.database)
+    assert Comparison(rows, truth, watched(records)).problems == []
+    assert [row for row in begun_since(rows, records) if not row.exact] == []
+
+
+def assert_each_entry_once_and_in_order(records):
+    """Look at the first coming of each entry: a lost reply may have brought it twice."""
+    taken = Counter()
+    for record in records:
+        source, seq = record.entry.source, record.entry.seq
+        assert seq <= taken[source] + 1, f"{source} has no entry {taken[source] + 1}"
+        taken[source] = max(taken[source], seq)
+    assert len(taken) == 1
+
+
+def test_what_a_resume_replays_has_slack_back_to_the_loss(make_simulator, tracking, recorded, tmp_path):
+    simulator = make_simulator(actions_per_s=0.001, guilds=1, members=20)
+    daemon = tracking(simulator).run()
+    guild = Quiet(simulator)
+    stays, leaves, moves, *_ = guild.inside
+    comes, comes_later, *_ = guild.outside
+    lost_at = simulator.truth()["now"]
+    simulator.fault("refuse_gateway", seconds=1.0)
+    simulator.fault("drop")
+    guild.act("leave", leaves)
+    guild.act("move", moves, channel_id=guild.elsewhere(moves))
+    guild.act("join", comes, channel_id=guild.elsewhere(stays))
+    until(simulator.connected, "the gateway again")
+    until(lambda: daemon.client.get("/sessions", userId=comes)["items"], "what the RESUME replays")
+    resumed_at = simulator.truth()["now"]
+    guild.act("join", comes_later, channel_id=guild.elsewhere(stays))
+    until(lambda: daemon.client.get("/sessions", userId=comes_later)["items"], "the last update")
+    truth = simulator.truth()
+    assert daemon.program.stop() == 0
+
+    recording = recorded(daemon)
+    records, rows = recording.records, rows_of(recording.database)
+    assert Comparison(rows, truth, watched(records)).problems == []
+    assert sum(isinstance(it, GuildSnapshot) for it in inputs(records)) == 1  # no second IDENTIFY
+    by_user = {str(row.user_id): row for row in rows}  # of who moved, the second session
+    slack = {
+        leaves: by_user[leaves].left_slack_ms,
+        moves: by_user[moves].joined_slack_ms,
+        comes: by_user[comes].joined_slack_ms,
+    }
+    assert all(0 < it <= resumed_at - lost_at + LATE_MS for it in slack.values()), slack
+    assert by_user[stays].left_at is None
+    assert not by_user[stays].bridged
+    assert by_user[comes_later].exact
+
+
+class Quiet:
+    """A guild in which nothing happens but what the test does."""
+
+    def __init__(self, simulator):
+        self._simulator = simulator
+        (world,) = simulator.world()
+        self._id = world["id"]
+        self._channels = [it["id"] for it in world["channels"] if it["type"] == 2]
+        self._places = {it["user_id"]: it["channel_id"] for it in world["voice_states"]}
+        people = [it["user"]["id"] for it in world["members"] if not it["user"].get("bot")]
+        self.inside = [it for it in people if it in self._places]
+        self.outside = [it for it in people if it not in self._places]
+
+    def act(self, name, user_id, **arguments):
+        self._simulator.act(name, guild_id=self._id, user_id=user_id, **arguments)
+
+    def elsewhere(self, user_id):
+        """Return a channel that the user is not in."""
+        return next(it for it in self._channels if it != self._places[user_id])
