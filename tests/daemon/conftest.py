@@ -97,7 +97,7 @@ def evening():
     daemon, server = Daemon({"simulator": {"speed": 25.0, "members": 80, "seed": 5}}), RunningServer()
     try:
         daemon.run()
-        until(lambda: len(completed(daemon.truth())) >= 100, "a lively evening", every_s=0.3)
+        until(lambda: len(completed(daemon.truth())) >= 80, "a lively evening", every_s=0.3)
         truth = daemon.truth()
         exit_code = daemon.program.stop()
         yield Evening(recording_of(daemon, server), truth, exit_code)

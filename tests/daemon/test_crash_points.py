@@ -13,7 +13,7 @@ from tests.daemon.replay import differences, replay, tables_of
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow]
 
-COMMITS = 6
+COMMITS = 5
 
 
 def test_wherever_a_commit_is_cut_short_the_rows_are_the_same(evening, tmp_path):

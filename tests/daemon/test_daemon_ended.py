@@ -42,7 +42,8 @@ def ingest_killed(daemon):
 def test_what_is_not_known_after_it_lies_in_the_gap(ended, make_simulator, tracking, recorded, tmp_path):
     simulator = make_simulator(actions_per_s=50, members=80)
     daemon = tracking(simulator).run()
-    until(lambda: completed_since(daemon, 0), "some sessions")
+    ready_at = now_ms()
+    until(lambda: completed_since(daemon, ready_at), "some sessions")
     ended_at = now_ms()
     ended(daemon)
     back_at = now_ms()
@@ -61,6 +62,7 @@ def check(recording, truth, ended_at, tmp_path):
     assert outside_gaps(rows, records) == []
     assert all(len(windows) == 1 for windows in gaps(records).values())
     assert all(ended_at - gap.start < BEAT_MS + 2 * LATE_MS for (gap,) in gaps(records).values())
+    assert [row for row in rows if not row.bridged and runs_over(row, gaps(records))] == []
     # There was something to be right about.
     assert any(row.bridged for row in rows)
     assert any(not row.exact for row in begun_since(rows, records))
@@ -70,6 +72,14 @@ def completed_since(daemon, at):
     """Return whether a few people have come and gone since ``at``."""
     rows = rows_of(daemon.config.database)
     return sum(row.left_at is not None and row.joined_at > at for row in rows) > 5
+
+
+def runs_over(row, away):
+    """Say whether a session goes on over a time in which nobody watched."""
+    return any(
+        row.joined_at < gap.end and (row.left_at is None or row.left_at >= gap.end)
+        for gap in away[row.guild_id]
+    )
 
 
 def now_ms():

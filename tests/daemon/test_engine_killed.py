@@ -26,7 +26,7 @@ KILLS_BY_PARENT = 5
 # For a long run: ROLLCALL_KILLS=200.
 KILLS = int(os.environ.get("ROLLCALL_KILLS", "8"))
 SEED = int(os.environ.get("ROLLCALL_SEED", "1"))
-LONGEST_LIFE_S = 2.5  # from its start: an engine needs about one to be at work
+LONGEST_LIFE_S = 2.0  # from its start: an engine needs about one to be at work
 
 
 def test_under_its_parent_it_comes_back_by_itself(make_daemon, recorded, tmp_path):

@@ -9,7 +9,7 @@ def test_sessions_are_those_that_happened(evening):
     comparison = Comparison(rows, evening.truth, watched(evening.recording.records))
     assert comparison.problems == []
     # Else the comparison says little.
-    assert sum(row.left_at is not None for row in rows) > 80
+    assert sum(row.left_at is not None for row in rows) > 60
     assert sum(row.previous_at is not None for row in rows) > 10
     assert sum(len(row.span_flags) for row in rows) > 10
 
