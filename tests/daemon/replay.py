@@ -51,8 +51,8 @@ def differences(one: dict[str, list[tuple[Any, ...]]], other: dict[str, list[tup
     """Say which rows only one of two ledgers has."""
     told = []
     for name, rows in one.items():
-        told += [f"{name}: only the first has {row}" for row in rows if row not in other[name]]
-        told += [f"{name}: only the second has {row}" for row in other[name] if row not in rows]
+        told += [f"{name}: only the first has {row}" for row in set(rows) - set(other[name])]
+        told += [f"{name}: only the second has {row}" for row in set(other[name]) - set(rows)]
     return told
 
 

@@ -42,6 +42,7 @@ def test_under_its_parent_it_comes_back_by_itself(make_daemon, recorded, tmp_pat
     check(recorded(daemon), truth, tmp_path)
 
 
+@pytest.mark.timeout(60 + 5 * KILLS)
 def test_alone_it_may_be_killed_as_often_as_one_likes(
     installation, make_server, make_simulator, programs, tmp_path
 ):
