@@ -101,14 +101,16 @@ class Sessions(Table):
 
     min_session_s: Seconds = 1.0
     track_bots: bool = False
-    channel_creation_s: Seconds = 10.0
+    channel_creation_s: Annotated[float, Field(ge=0, le=600)] = (
+        10.0  # as far as a guild remembers (rules.MEMORY_MS)
+    )
 
 
 class Engine(Table):
     """How the engine process works."""
 
     workers: Annotated[int, Field(ge=1, le=64)] = 1
-    batch_max_entries: Annotated[int, Field(ge=1, le=100_000)] = 2000
+    batch_max_entries: Annotated[int, Field(ge=1, le=100_000)] = 8000
     park_after_s: Annotated[float, Field(gt=0, le=604_800)] = 600.0
 
 

@@ -13,7 +13,8 @@ from engine.storage.protocols import Commit, StorageBusy, Stores
 
 log = structlog.get_logger(__name__)
 
-COMMITS_AHEAD = 1  # batches that may wait for the ledger: then the partition waits, and the journal fills
+COMMITS_AHEAD = 64  # batches that may wait for the ledger: then the partition waits, and the journal fills
+EFFECTS_TOGETHER = 200_000  # of the batches that one transaction may hold
 RETRY_S = (0.05, 0.1, 0.25, 0.5, 1.0)  # between tries of a commit while the ledger is locked or full
 TRIM_EVERY_MS = 60_000
 OUTBOX_AGAIN_MS = 60_000
@@ -41,7 +42,11 @@ class CommitterStats:
 
 
 class Committer(pykka.ThreadingActor):
-    """Commits, then mirrors, then sends the outbox. Only the first is a promise; the others catch up."""
+    """Commits, then mirrors, then sends the outbox. Only the first is a promise; the others catch up.
+
+    Batches that have come while it was at work go into one transaction: what a transaction costs are the
+    pages that it touches, and the deeper the backlog, the more of its updates share a page.
+    """
 
     use_daemon_thread = True
 
@@ -54,6 +59,7 @@ class Committer(pykka.ThreadingActor):
         self._stopping = stopping
         self.stats = stats or CommitterStats()
         self._mirrored: str | None = None  # the cursor the mirror stands at, as far as we know
+        self._gathered: list[Commit] = []
         self._gave_up = False
         self._outbox_due_at = 0
         self._trim_due_at = 0
@@ -64,12 +70,30 @@ class Committer(pykka.ThreadingActor):
 
     def on_receive(self, message: Commit | Drained) -> None:
         """Make one batch durable (tell), or answer that all before are (ask)."""
-        if not isinstance(message, Commit) or self._gave_up:
+        if not isinstance(message, Commit):
+            self._drain()
             return
-        if self._commit(message):
-            self._after(message)
+        self._gathered.append(message)
+        together = sum(len(commit.effects) for commit in self._gathered)
+        if self.actor_inbox.empty() or together >= EFFECTS_TOGETHER:
+            self._commit_gathered()  # else with the next message, which is at hand
+
+    def _drain(self) -> None:
+        try:
+            self._commit_gathered()
+        except BaseException:
+            self.stop()  # a failed ask alone would leave an actor that has lost its batches
+            raise
+
+    def _commit_gathered(self) -> None:
+        if not self._gathered or self._gave_up:
+            return
+        commit = self._gathered[0] if len(self._gathered) == 1 else _together(self._gathered)
+        self._gathered = []
+        if self._commit(commit):
+            self._after(commit)
         else:
-            self._gave_up = True  # stopping with a busy ledger: the journal keeps this batch and the next
+            self._gave_up = True  # stopping with a busy ledger: the journal keeps these batches and the next
 
     def _commit(self, commit: Commit) -> bool:
         started = time.perf_counter()
@@ -118,7 +142,7 @@ class Committer(pykka.ThreadingActor):
         self._mirrored, self.stats.mirror_stale = cursor, False
 
     def _send_outbox(self, commit: Commit) -> None:
-        fresh = any(type(effect) is PostMessage for effect in commit.effects)
+        fresh = PostMessage in map(type, commit.effects)
         if fresh or commit.state.now >= self._outbox_due_at:
             # All that have no outcome, not just the fresh: the stream may have been lost with Redis.
             self._outbox.send(self._ledger.pending_outbox(limit=100))
@@ -128,3 +152,15 @@ class Committer(pykka.ThreadingActor):
         if commit.state.now >= self._trim_due_at:
             self.stats.trimmed += self._journal.trim(commit.state.cursor, commit.state.now)
             self._trim_due_at = commit.state.now + TRIM_EVERY_MS
+
+
+def _together(commits: list[Commit]) -> Commit:
+    """Return one commit that does what these do one after the other."""
+    return Commit(
+        commits[0].before,
+        commits[-1].state,
+        [effect for commit in commits for effect in commit.effects],
+        [letter for commit in commits for letter in commit.dead_letters],
+        set().union(*(commit.sources_changed for commit in commits)),
+        any(commit.connections_changed for commit in commits),
+    )

@@ -1,7 +1,8 @@
 """The actor of one guild: it serializes whatever concerns that guild."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from engine.actors.pool import Dispatcher, PooledActor
@@ -20,32 +21,32 @@ class Round:
     """A batch on its way through several guilds: collects their effects and failures, and wakes who waits."""
 
     def __init__(self, guilds: int) -> None:
-        self.effects: list[Effect] = []
         self.failed: dict[int, str] = {}
         self.unknown: dict[int, StorageError] = {}
-        self._missing = guilds
-        self._lock = threading.Lock()
+        self._effects: list[list[Effect]] = []
+        # No lock: appending, storing and counting are each one step of the interpreter.
+        self._missing = iter(range(guilds - 1, -1, -1))
         self._complete = threading.Event()
+
+    @property
+    def effects(self) -> Iterable[Effect]:
+        """Return what the guilds want done, each guild's in order."""
+        return chain.from_iterable(self._effects)
 
     def done(self, effects: list[Effect]) -> None:
         """Take one guild's effects."""
-        with self._lock:
-            self.effects += effects
-            self._missing -= 1
-            complete = self._missing == 0
-        if complete:
+        self._effects.append(effects)
+        if next(self._missing) == 0:
             self._complete.set()
 
     def fail(self, guild_id: int, reason: str) -> None:
         """Note that a guild's actor did not take its share."""
-        with self._lock:
-            self.failed[guild_id] = reason
+        self.failed[guild_id] = reason
         self.done([])
 
     def not_known(self, guild_id: int, error: StorageError) -> None:
         """Note that the ledger could not tell a guild's state: its actor lives, and has taken nothing."""
-        with self._lock:
-            self.unknown[guild_id] = error
+        self.unknown[guild_id] = error
         self.done([])
 
     def wait(self, timeout_s: float) -> bool:
@@ -89,10 +90,7 @@ class GuildActor(PooledActor):
 
     def _take(self, message: Take) -> None:
         try:
-            known = self._known()
-            state, effects = steps(
-                known, [(what, connections) for what, connections, _ in message.share], self._rules
-            )
+            state, effects = steps(self._known(), message.share, self._rules)
         except StorageError as error:
             message.round.not_known(self._guild_id, error)  # no entry is to blame: the partition decides
             return

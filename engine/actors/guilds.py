@@ -136,8 +136,9 @@ class Guilds:
 
     def _gather(self, shares: dict[int, list[Any]], now: int) -> Round:
         gathering = Round(len(shares))
-        for guild_id, share in shares.items():
-            self._child(guild_id, now).ref.tell(Take(share, gathering))
+        with self._dispatcher.together():
+            for guild_id, share in shares.items():
+                self._child(guild_id, now).ref.tell(Take(share, gathering))
         if not gathering.wait(ROUND_TIMEOUT_S):
             raise StuckError(f"a guild actor has not answered for {ROUND_TIMEOUT_S:.0f} s")
         return gathering

@@ -16,7 +16,8 @@ actor types"; pyproject.toml therefore holds pykka below 4.6.
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from queue import SimpleQueue
 from typing import Any, Self
@@ -30,6 +31,7 @@ from pykka._threading import ThreadingFuture
 log = structlog.get_logger(__name__)
 
 TURN = 64  # messages one actor may handle before the next one's turn
+ACTORS_AT_ONCE = 256  # that a worker takes from the queue
 
 _numbers = count(1)
 
@@ -55,11 +57,11 @@ class Inbox:
     Closed, it has let go of its actor, so that a ref that somebody keeps does not keep the actor too.
     """
 
-    __slots__ = ("_actor", "_lock", "_messages", "_ready", "_scheduled")
+    __slots__ = ("_actor", "_dispatcher", "_lock", "_messages", "_scheduled")
 
     def __init__(self, dispatcher: "Dispatcher", actor: "PooledActor") -> None:
         self._lock = dispatcher.lock
-        self._ready = dispatcher.ready
+        self._dispatcher = dispatcher
         self._actor: PooledActor | None = actor
         self._messages: deque[Envelope[Any]] | None = None
         self._scheduled = False
@@ -88,7 +90,7 @@ class Inbox:
         if actor is None:
             _refuse(envelope)
         else:
-            self._ready.put(actor)
+            self._dispatcher.schedule(actor)
 
     def take(self) -> Iterable[Envelope[Any]]:
         """Take one turn's messages, oldest first."""
@@ -105,7 +107,7 @@ class Inbox:
             actor = self._actor if self._messages else None
             self._scheduled = actor is not None
         if actor is not None:
-            self._ready.put(actor)
+            self._dispatcher.schedule(actor)
 
     def close(self) -> None:
         """Refuse what waits, and all that comes from now on."""
@@ -214,7 +216,8 @@ class Dispatcher:
 
     def __init__(self, workers: int = 1) -> None:
         self.lock = threading.Lock()
-        self.ready: SimpleQueue[PooledActor | None] = SimpleQueue()
+        self._ready: SimpleQueue[Sequence[PooledActor]] = SimpleQueue()
+        self._held: dict[int, list[PooledActor]] = {}  # by thread
         self._actors: set[PooledActor] = set()  # strong: a ref alone does not keep its actor
         self._threads = [
             threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
@@ -232,7 +235,29 @@ class Dispatcher:
             self._actors.add(actor)
             inbox: Inbox = actor.actor_inbox  # type: ignore[assignment]
             inbox._scheduled = True  # noqa: SLF001 - same module
-        self.ready.put(actor)
+        self.schedule(actor)
+
+    def schedule(self, actor: PooledActor) -> None:
+        """Let an actor have a turn."""
+        held = self._held.get(threading.get_ident()) if self._held else None
+        if held is None:
+            self._ready.put((actor,))
+        else:
+            held.append(actor)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let the actors that this thread tells something meanwhile have their turns afterwards.
+
+        A worker that waits is woken once for all of them: once for each would cost more than their work.
+        """
+        held = self._held[threading.get_ident()] = []
+        try:
+            yield
+        finally:
+            del self._held[threading.get_ident()]
+            for start in range(0, len(held), ACTORS_AT_ONCE):
+                self._ready.put(held[start : start + ACTORS_AT_ONCE])
 
     def release(self, actor: PooledActor) -> None:
         """Let go of a stopped actor."""
@@ -242,11 +267,12 @@ class Dispatcher:
     def stop(self, timeout_s: float = 5.0) -> None:
         """End the workers after the turns queued so far; the actors are left as they are."""
         for _ in self._threads:
-            self.ready.put(None)
+            self._ready.put(())
         for thread in self._threads:
             thread.join(timeout_s)
 
     def _work(self) -> None:
-        while (actor := self.ready.get()) is not None:
-            actor.turn()
-            del actor  # an idle worker must not keep a stopped one
+        while actors := self._ready.get():
+            for actor in actors:
+                actor.turn()
+            del actor, actors  # an idle worker must not keep a stopped one

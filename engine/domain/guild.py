@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from engine.domain.effects import Effect, SaveGuild
-from engine.domain.rules import MEMORY_MS, Rules
+from engine.domain.rules import CREATION_MEMORY_MS, MEMORY_MS, Rules
 from engine.domain.sessions import Session
 
 
@@ -16,10 +16,10 @@ class GuildState(Struct, frozen=True):
     """All that the step knows of a guild; a function of its ledger rows and nothing else.
 
     ``sessions``: the open ones by user. ``left``: the earliest moment at which a user may join again, for
-    those who left in the last ``MEMORY_MS``. ``created``: channels by the moment their creation was seen, as
-    far back. ``connection``: the gateway connection on which a snapshot last confirmed the guild,
-    ``confirmed_at`` when. ``lost_at``: since when the guild itself is unavailable or lost. ``present``: the
-    bot is a member.
+    those who left in the last ``MEMORY_MS``. ``created``: channels by the moment their creation was seen,
+    in the last ``CREATION_MEMORY_MS``. ``connection``: the gateway connection on which a snapshot last
+    confirmed the guild, ``confirmed_at`` when. ``lost_at``: since when the guild itself is unavailable or
+    lost. ``present``: the bot is a member.
     """
 
     guild_id: int
@@ -38,7 +38,7 @@ class GuildState(Struct, frozen=True):
 class Draft:
     """A guild's state while one step, or one batch of steps, works on it."""
 
-    __slots__ = ("_shared", "created", "effects", "guild_id", "left", "rules", "sessions", "state")
+    __slots__ = ("created", "effects", "guild_id", "left", "rules", "sessions", "state")
 
     def __init__(self, state: GuildState, rules: Rules) -> None:
         self.state = state
@@ -48,28 +48,29 @@ class Draft:
         self.sessions = state.sessions
         self.left = state.left
         self.created = state.created
-        self._shared = True
 
     def open(self, session: Session) -> None:
         """Put a new or changed session among the open ones."""
-        self._own()
-        self.sessions[session.user_id] = session
+        self._own_sessions()[session.user_id] = session
 
     def close(self, session: Session, may_rejoin_at: int | None) -> None:
         """Take a session out; ``may_rejoin_at`` is None where it leaves no row."""
-        self._own()
-        del self.sessions[session.user_id]
-        if may_rejoin_at is not None:
-            # Taken out first, so that the mapping stays in order of leaving and forgets from its front.
-            self.left.pop(session.user_id, None)
-            self.left[session.user_id] = may_rejoin_at
-            _forget(self.left, may_rejoin_at - MEMORY_MS)
+        del self._own_sessions()[session.user_id]
+        if may_rejoin_at is None:
+            return
+        if self.left is self.state.left:
+            self.left = dict(self.left)
+        # Taken out first, so that the mapping stays in order of leaving and forgets from its front.
+        self.left.pop(session.user_id, None)
+        self.left[session.user_id] = may_rejoin_at
+        _forget(self.left, may_rejoin_at - MEMORY_MS)
 
     def channel_created(self, channel_id: int, at: int) -> None:
         """Remember a channel's creation."""
-        self._own()
+        if self.created is self.state.created:
+            self.created = dict(self.created)
         self.created[channel_id] = at
-        _forget(self.created, at - MEMORY_MS)
+        _forget(self.created, at - CREATION_MEMORY_MS)
 
     def know(self, at: int, **facts: object) -> None:
         """Change what is known of the guild itself, and save it."""
@@ -90,18 +91,15 @@ class Draft:
 
     def finish(self) -> GuildState:
         """Return the state that this draft came to."""
-        if self._shared:
-            return self.state
-        return replace(self.state, sessions=self.sessions, left=self.left, created=self.created)
+        state = self.state
+        if self.sessions is state.sessions and self.created is state.created:  # nobody left either
+            return state
+        return replace(state, sessions=self.sessions, left=self.left, created=self.created)
 
-    def _own(self) -> None:
-        if self._shared:
-            self._shared = False
-            self.sessions, self.left, self.created = (
-                dict(self.sessions),
-                dict(self.left),
-                dict(self.created),
-            )
+    def _own_sessions(self) -> dict[int, Session]:
+        if self.sessions is self.state.sessions:
+            self.sessions = dict(self.sessions)
+        return self.sessions
 
 
 def _forget(moments: dict[int, int], horizon: int) -> None:

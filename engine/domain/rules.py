@@ -15,3 +15,5 @@ class Rules(Struct, frozen=True):
 # How far back a guild remembers who left and what was created (ms). A later entry takes effect at the edge of
 # memory, so that no session can overlap one that was forgotten.
 MEMORY_MS = 600_000
+# Of a channel's creation (ms): an entry at the edge of memory looks back from there.
+CREATION_MEMORY_MS = 2 * MEMORY_MS

@@ -34,15 +34,19 @@ def step(
 
 
 def steps(
-    state: GuildState, inputs: Iterable[tuple[GuildInput, Connections]], rules: Rules
+    state: GuildState, inputs: Iterable[tuple[GuildInput, Connections, *tuple[Any, ...]]], rules: Rules
 ) -> tuple[GuildState, list[Effect]]:
-    """Take several inputs in order, as so many steps, for the price of one copy."""
+    """Take several inputs in order, as so many steps, for the price of one copy.
+
+    What an item holds behind the connections is the caller's.
+    """
     draft = Draft(state, rules)
-    for what, connections in inputs:
+    for item in inputs:
+        what = item[0]
         if type(what) is VoiceStateChanged:  # nearly all of them
             voice_state_changed(draft, what)
         elif type(what) is GuildSnapshot:
-            reconcile(draft, what, connections)
+            reconcile(draft, what, item[1])
         else:
             _TABLE[type(what)](draft, what)
     return draft.finish(), draft.effects

@@ -5,6 +5,8 @@ several times in one commit is written once.
 """
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
+from itertools import chain
 from sqlite3 import Connection
 from typing import Any, TypeAlias
 
@@ -26,17 +28,21 @@ from engine.domain.effects import (
 Key: TypeAlias = tuple[int, int, int]
 Row: TypeAlias = tuple[Any, ...]
 
-_INSERT_SESSION = f"""
+# Rows of one statement. The driver gives the interpreter away and takes it back at each statement, which
+# beside other busy threads costs more than the row; 32,766 parameters is SQLite's bound.
+ROWS_PER_STATEMENT = 128
+
+_INSERT_SESSION = """
     INSERT INTO session (guild_id, user_id, joined_at, channel_id, joined_slack_ms, left_at, left_slack_ms,
         status, flags, span_at, chain_at, previous_at, via_channel_creation, bridged,
         gateway_session_id, updated_at)
-    VALUES ({", ".join("?" * 16)})
+    VALUES {rows}
     ON CONFLICT DO UPDATE SET channel_id = excluded.channel_id, joined_slack_ms = excluded.joined_slack_ms,
         flags = excluded.flags, span_at = excluded.span_at, chain_at = excluded.chain_at,
         previous_at = excluded.previous_at, via_channel_creation = excluded.via_channel_creation,
         bridged = excluded.bridged, gateway_session_id = excluded.gateway_session_id,
         updated_at = excluded.updated_at
-"""  # noqa: S608 - nothing but question marks goes in
+"""
 # Two statements, since SQLite writes an index anew when its column is named, though the value be the same:
 # an open session stays where it is in the index on left_at. One that was closed is never open again.
 _SAVE_OPEN = _INSERT_SESSION
@@ -44,11 +50,11 @@ _SAVE_CLOSED = (
     _INSERT_SESSION
     + ", left_at = excluded.left_at, left_slack_ms = excluded.left_slack_ms, status = excluded.status"
 )
-_DROP_SESSION = "DELETE FROM session WHERE guild_id = ? AND user_id = ? AND joined_at = ?"
+_DROP_SESSIONS = "DELETE FROM session WHERE (guild_id, user_id, joined_at) IN (VALUES {rows})"
+_DROP_SESSIONS_SPANS = "DELETE FROM span WHERE (guild_id, user_id, joined_at) IN (VALUES {rows})"
 _DROP_SPANS = "DELETE FROM span WHERE guild_id = ? AND user_id = ? AND joined_at = ?"
 _SAVE_SPAN = """
-    INSERT OR REPLACE INTO span (guild_id, user_id, joined_at, started_at, ended_at, flags)
-    VALUES (?, ?, ?, ?, ?, ?)
+    INSERT OR REPLACE INTO span (guild_id, user_id, joined_at, started_at, ended_at, flags) VALUES {rows}
 """
 _DROP_SPANS_SINCE = f"{_DROP_SPANS} AND started_at >= ?"
 _END_SPANS = """
@@ -93,14 +99,12 @@ class Batch:
 
     def write(self, connection: Connection) -> None:
         """Write the rows. Deletions first: a dropped session's key may have been taken again since."""
-        many = connection.executemany
-        if self._dropped:
-            many(_DROP_SESSION, self._dropped)
-            many(_DROP_SPANS, self._dropped)
-        many(_SAVE_OPEN, self._open.values())
-        many(_SAVE_CLOSED, self._closed.values())
-        many(_SAVE_SPAN, self._kept_spans())
-        many(_SAVE_GUILD, self._guilds.values())
+        _write_rows(connection, _DROP_SESSIONS, self._dropped)
+        _write_rows(connection, _DROP_SESSIONS_SPANS, self._dropped)
+        _write_rows(connection, _SAVE_OPEN, self._open.values())
+        _write_rows(connection, _SAVE_CLOSED, self._closed.values())
+        _write_rows(connection, _SAVE_SPAN, self._kept_spans())
+        connection.executemany(_SAVE_GUILD, self._guilds.values())
         for sql, row in self._statements:
             connection.execute(sql, row)
 
@@ -177,6 +181,20 @@ class Batch:
     def _settle_outbox(self, it: SettleOutbox) -> None:
         row = ("done" if it.ok else "failed", it.detail, it.at, it.outbox_id)
         self._statements.append((_SETTLE_OUTBOX, row))
+
+
+def _write_rows(connection: Connection, sql: str, rows: Iterable[Row]) -> None:
+    """Run ``sql`` over all rows, many at a statement."""
+    ordered = sorted(rows)  # by key: neighbours share their pages
+    for start in range(0, len(ordered), ROWS_PER_STATEMENT):
+        part = ordered[start : start + ROWS_PER_STATEMENT]
+        connection.execute(_statement(sql, len(part), len(part[0])), list(chain.from_iterable(part)))
+
+
+@lru_cache(maxsize=8 * ROWS_PER_STATEMENT)
+def _statement(sql: str, rows: int, columns: int) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return sql.format(rows=", ".join([row] * rows))
 
 
 _TAKERS: dict[type[Effect], Callable[[Batch, Any], None]] = {

@@ -15,7 +15,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 APPLICATION_ID = int.from_bytes(b"Roll")
 
 BUSY_TIMEOUT_MS = 5_000
-CACHE_KIB = 64 * 1024
+CACHE_KIB = 256 * 1024  # an upper bound: no more is taken than the file has
 READER_CACHE_KIB = 8 * 1024
 # Pages of the log between two checkpoints (128 MiB). A page written by several commits is copied back once.
 CHECKPOINT_PAGES = 32_768

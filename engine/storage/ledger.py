@@ -17,7 +17,7 @@ from engine.domain.gateway import Connection
 from engine.domain.guild import GuildState
 from engine.domain.ids import partition_of
 from engine.domain.partition import START, PartitionState
-from engine.domain.rules import MEMORY_MS
+from engine.domain.rules import CREATION_MEMORY_MS, MEMORY_MS
 from engine.domain.sessions import Session
 from engine.storage.batch import Batch
 from engine.storage.database import driver, faults, open_database, open_readonly
@@ -36,10 +36,10 @@ _OPEN_SESSIONS = """
 """
 _LEFT = """
     SELECT user_id, max(left_at, joined_at + 1) FROM session
-    WHERE guild_id = ? AND left_at > ? ORDER BY left_at, joined_at
+    WHERE guild_id = ? AND left_at >= ? ORDER BY left_at, joined_at
 """
 _CREATED = """
-    SELECT channel_id, created_at FROM channel WHERE guild_id = ? AND created_at > ? ORDER BY created_at
+    SELECT channel_id, created_at FROM channel WHERE guild_id = ? AND created_at >= ? ORDER BY created_at
 """
 _GUILD = """
     SELECT name, afk_channel_id, connection, confirmed_at, lost_at, present, own_user_id
@@ -105,12 +105,11 @@ class SqlLedger:
 
     def load_guild(self, guild_id: int, now: int) -> GuildState:
         """Return a guild as of the last commit; one that nobody told of is empty."""
-        horizon = now - MEMORY_MS
         with self._snapshot() as connection:
             known = connection.execute(_GUILD, (guild_id,)).fetchone()
             opened = connection.execute(_OPEN_SESSIONS, (guild_id,)).fetchall()
-            departures = connection.execute(_LEFT, (guild_id, horizon)).fetchall()
-            created = connection.execute(_CREATED, (guild_id, horizon)).fetchall()
+            departures = connection.execute(_LEFT, (guild_id, now - MEMORY_MS)).fetchall()
+            created = connection.execute(_CREATED, (guild_id, now - CREATION_MEMORY_MS)).fetchall()
         sessions = {row[0]: _session(row) for row in opened}
         left = _latest(departures)
         state = GuildState(guild_id, sessions, left, dict(created))

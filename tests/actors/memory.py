@@ -11,7 +11,7 @@ from engine.domain import effects as fx
 from engine.domain.guild import GuildState
 from engine.domain.inputs import Entry
 from engine.domain.partition import PartitionState, admit
-from engine.domain.rules import MEMORY_MS, Rules
+from engine.domain.rules import CREATION_MEMORY_MS, MEMORY_MS, Rules
 from engine.domain.step import step
 from engine.storage.protocols import Commit, DeadLetter, Record, StorageError
 
@@ -94,7 +94,11 @@ class Rows:
             guild_id,
             {it.session.user_id: it.session for it in self.open_sessions() if it.guild_id == guild_id},
             {user_id: at for user_id, at in left.items() if at >= now - MEMORY_MS},
-            {it: at for it, at in sorted(created.items(), key=lambda it: it[1]) if at >= now - MEMORY_MS},
+            {
+                it: at
+                for it, at in sorted(created.items(), key=lambda it: it[1])
+                if at >= now - CREATION_MEMORY_MS
+            },
             **facts,
         )
 

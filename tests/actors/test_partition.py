@@ -46,8 +46,12 @@ def test_a_busy_ledger_is_tried_again_and_nothing_is_lost(bench, busy, wait_unti
 
 
 @pytest.fixture
-def stalled(make_bench, wait_until):
-    """``stalled(batch_max_entries)``: a bench under way, whose ledger is busy from now on."""
+def stalled(make_bench, wait_until, monkeypatch):
+    """``stalled(batch_max_entries)``: a bench under way, whose ledger is busy from now on.
+
+    One batch may wait, so that bounds are reached with few entries.
+    """
+    monkeypatch.setattr("engine.actors.committer.COMMITS_AHEAD", 1)
 
     def make(batch_max_entries):
         bench = make_bench(batch_max_entries=batch_max_entries).start()
@@ -87,7 +91,24 @@ def test_a_stop_with_a_busy_ledger_ends_and_a_new_start_goes_on(stalled, wait_un
     assert bench.ledger.rows == bench.expected()
 
 
-def test_a_stop_commits_all_that_was_taken(make_bench, wait_until):
+def test_batches_that_wait_for_the_ledger_go_into_one_transaction(make_bench, wait_until):
+    bench = make_bench(batch_max_entries=1).start()
+    bench.write(moved(500, 1))
+    bench.settle()
+    commits = []
+    slow = threading.Event()
+    bench.ledger.on_commit = lambda commit: (commits.append(commit), slow.wait(10))
+    bench.write(*(moved(1_000 * n, n) for n in range(1, 11)))
+    wait_until(lambda: bench.inside.stats.batches == 11, "all batches to wait")
+    slow.set()
+    bench.settle()
+    assert len(commits) == 2
+    assert commits[1].before == commits[0].state.cursor
+    assert bench.ledger.rows == bench.expected()
+
+
+def test_a_stop_commits_all_that_was_taken(make_bench, wait_until, monkeypatch):
+    monkeypatch.setattr("engine.actors.committer.COMMITS_AHEAD", 1)
     bench = make_bench(batch_max_entries=3).start()
     bench.write(moved(500, 1))
     bench.settle()

@@ -6,7 +6,6 @@ reading begins until the last entry is committed.
 """
 
 import json
-import os
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ import psutil
 from world import VoiceWorld
 
 from engine.actors.engine import Engine, EngineSettings
+from engine.daemon import tune_interpreter
 from engine.domain.inputs import Entry, Input
 from engine.domain.rules import Rules
 from engine.storage.embedded import EmbeddedServer
@@ -49,7 +49,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         server = EmbeddedServer(folder, folder / "r.sock")
         server.prepare()
-        self.server = Popen(server.command(), cwd=folder)  # noqa: S603
+        self.server = Popen(server.command(), cwd=folder)
         server.wait_ready(10)
         self.client = connect(server.url, timeout_s=60)
         self.journal = GatedJournal(server.url)
@@ -101,7 +101,7 @@ def measure(open_sessions: int, updates: int) -> dict[str, float]:
         before, redis_before = process.memory_info().rss, bench.client.info("memory")["used_memory"]
         journal_before = bench.client.memory_usage(stream_key(0)) or 0
         loaded = time.perf_counter()
-        bench.append_all(snapshots[1:], 500)
+        bench.append_all(snapshots[1:], 200)
         del snapshots
         bench.wait_committed()
         loaded = time.perf_counter() - loaded
@@ -132,5 +132,5 @@ def measure(open_sessions: int, updates: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    os.nice(0)
+    tune_interpreter()
     print(json.dumps(measure(int(sys.argv[1]), int(sys.argv[2]))))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from engine.domain.inputs import GuildSnapshot, Heartbeat, Input, ShardBeat, VoiceState, VoiceStateChanged
 
-SESSIONS_PER_GUILD = 10
+GUILDS = 10_000  # of every size: what differs is how many sessions are open in them
 CHANNELS_PER_GUILD = 5
 START_AT = 1_750_000_000_000
 _GUILDS_FROM = 10**18
@@ -16,7 +16,7 @@ class VoiceWorld:
 
     def __init__(self, open_sessions: int, seed: int = 1) -> None:
         self.random = random.Random(seed)
-        self.guilds = [_GUILDS_FROM + (n << 22) for n in range(max(1, open_sessions // SESSIONS_PER_GUILD))]
+        self.guilds = [_GUILDS_FROM + (n << 22) for n in range(GUILDS)]
         self.at = START_AT
         self._flags: list[int] = []
         self._places: list[tuple[int, int, int]] = []  # guild, user, channel
@@ -40,7 +40,7 @@ class VoiceWorld:
 
     def heartbeat(self) -> Heartbeat:
         """Return one heartbeat."""
-        return Heartbeat(self.at, (ShardBeat(0, "bench/1", True, self.at),))  # noqa: FBT003
+        return Heartbeat(self.at, (ShardBeat(0, "bench/1", True, self.at),))
 
     def updates(self, count: int, per_second: int = 10_000) -> Iterator[Input]:
         """Yield updates of random members: 40 % toggles, 30 % moves, 15 % leaves, 15 % joins."""

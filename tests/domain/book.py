@@ -17,7 +17,7 @@ from engine.domain.effects import (
 )
 from engine.domain.guild import GuildState
 from engine.domain.inputs import VoiceFlags
-from engine.domain.rules import MEMORY_MS, Rules
+from engine.domain.rules import CREATION_MEMORY_MS, MEMORY_MS, Rules
 
 # (started_at, ended_at, flags); ended_at is None for an open session's last span.
 Span = tuple[int, int | None, int]
@@ -122,12 +122,12 @@ class Book:
             left={
                 saved.session.user_id: max(saved.left_at, saved.session.joined_at + 1)
                 for _, saved in mine
-                if saved.left_at is not None and saved.left_at > now - MEMORY_MS
+                if saved.left_at is not None and saved.left_at >= now - MEMORY_MS
             },
             created={
                 channel_id: at
                 for (guild, channel_id), at in self.channels.items()
-                if guild == guild_id and at is not None and at > now - MEMORY_MS
+                if guild == guild_id and at is not None and at >= now - CREATION_MEMORY_MS
             },
         )
         known = self.guilds.get(guild_id)

@@ -4,7 +4,7 @@ import pytest
 
 from engine.domain.effects import PostMessage, SaveGuild, SettleOutbox, Status
 from engine.domain.inputs import ChannelChanged, GuildChanged, OutboxOutcome, RolesChanged
-from engine.domain.rules import MEMORY_MS
+from engine.domain.rules import CREATION_MEMORY_MS
 from tests.domain.ingest import GUILDS, START
 
 GUILD = GUILDS[0]
@@ -264,7 +264,7 @@ def test_those_who_left_and_what_was_created_are_forgotten_in_time(story):
     story.voice(0, "A", user=1)
     story.voice(5, None, user=1)
     story.created(5, "X")
-    later = MEMORY_MS / 1000 + 10
+    later = CREATION_MEMORY_MS / 1000 + 10
     story.voice(later, "A", user=2)
     story.voice(later + 5, None, user=2)
     story.created(later, "Y")

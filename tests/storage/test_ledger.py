@@ -26,7 +26,7 @@ from engine.domain.effects import (
 from engine.domain.gateway import Connection
 from engine.domain.guild import GuildState
 from engine.domain.partition import START, PartitionState
-from engine.domain.rules import MEMORY_MS
+from engine.domain.rules import CREATION_MEMORY_MS, MEMORY_MS
 from engine.domain.sessions import Session
 from engine.storage.ledger import PRUNE_EVERY_MS, SOURCE_MEMORY_MS, SqlLedger
 from engine.storage.protocols import Commit, DeadLetter, StorageBusy, StorageError
@@ -288,12 +288,12 @@ class Oracle:
         return [seen, renamed, DropChannel(guild_id, channel_id, self.now)][: 1 + channel_id % 3]
 
     def guild(self, guild_id):
-        horizon = self.now - MEMORY_MS
+        departed, created = self.now - MEMORY_MS, self.now - CREATION_MEMORY_MS
         return GuildState(
             guild_id,
             sessions={user: it for (guild, user), it in self.open.items() if guild == guild_id},
-            left={u: free_at for u, (left_at, free_at) in self.left[guild_id].items() if left_at > horizon},
-            created={c: at for c, at in self.created[guild_id].items() if at > horizon},
+            left={u: free_at for u, (left_at, free_at) in self.left[guild_id].items() if left_at >= departed},
+            created={c: at for c, at in self.created[guild_id].items() if at >= created},
             **self.facts.get(guild_id, {}),
         )
 
