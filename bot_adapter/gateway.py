@@ -62,7 +62,7 @@ class GatewaySocket(DiscordWebSocket):
         if frame.op != self.DISPATCH:
             await self._control(frame, data)
         elif self._take(frame, at):
-            await self._parse(frame.t, data)
+            await self._parse(frame, data)
         self._advance(frame)
 
     async def resume(self) -> None:
@@ -123,8 +123,9 @@ class GatewaySocket(DiscordWebSocket):
         # From now on reads have no timeout: it would cost a third of each update. ``Shard`` watches instead.
         self._max_heartbeat_timeout = 0.0
 
-    async def _parse(self, event: str | None, data: bytes | str) -> None:
+    async def _parse(self, frame: Frame, data: bytes | str) -> None:
         """Let py-cord parse a dispatch; what it cannot take is dropped."""
+        event = frame.t
         try:
             await super().received_message(_text(data))
         except Exception as error:
@@ -132,9 +133,14 @@ class GatewaySocket(DiscordWebSocket):
                 raise  # there is no session to go on with
             self._intake.drop(event or "frame", error)
         if event == "READY":
-            self._intake.ready(self._own_user_id())
+            self._ready(frame)
         elif event == "RESUMED":
             self._intake.resumed()
+
+    def _ready(self, frame: Frame) -> None:
+        session_id, self.session_id = self.session_id, None
+        self._intake.ready(self._own_user_id(), frame.d, self.frame_at)
+        self.session_id = session_id  # only now: a RESUME would not bring again what could not be appended
 
     def _own_user_id(self) -> int:
         user = self._connection.user

@@ -10,7 +10,7 @@ from msgspec import Raw
 from bot_adapter.clock import AnchoredClock
 from bot_adapter.connection import Connection
 from bot_adapter.payloads import Malformed
-from bot_adapter.translate import TRANSLATORS, Context, translate, voice_state_changed
+from bot_adapter.translate import TRANSLATORS, Context, guilds_known, translate, voice_state_changed
 from engine.storage.protocols import Appender
 
 log = structlog.get_logger(__name__)
@@ -92,13 +92,19 @@ class Intake:
         """Count something malformed that is left out."""
         self.counters.count_malformed(event, error)
 
-    def ready(self, own_user_id: int) -> None:
-        """READY came: a new gateway session."""
+    def ready(self, own_user_id: int, data: Raw, at: int) -> None:
+        """READY came: a new gateway session, and the guilds that there are on it."""
         self._own_user_id = own_user_id
         self.counters.identifies += 1
         self.connection.begin()
         log.info("gateway_ready", shard_id=self.connection.shard_id, connection=self.connection.name)
         self._announce()
+        try:
+            self._append(guilds_known(data, at, self.connection.name))
+        except Malformed as error:
+            self.drop("READY", error)
+        else:
+            self.counters.appended += 1
 
     def replaying(self) -> None:
         """RESUME goes out."""

@@ -101,11 +101,21 @@ class GuildUpdate(Struct, gc=False):
     afk_channel_id: Snowflake | None = None
 
 
-class GuildDelete(Struct, gc=False):
-    """GUILD_DELETE: an outage with ``unavailable``, else the bot was removed."""
+class UnavailableGuild(Struct, gc=False):
+    """GUILD_DELETE: an outage with ``unavailable``, else the bot was removed. Also one of READY's guilds."""
 
     id: Snowflake
     unavailable: bool | None = None
+
+
+class Ready(Struct, gc=False):
+    """READY. ``guilds``: all that the bot is in on this shard. ``shard`` (id, count): absent without shards.
+
+    The list is decoded whole: with one item left out, that guild would count as lost.
+    """
+
+    guilds: list[UnavailableGuild]
+    shard: tuple[int, Annotated[int, Meta(ge=1)]] = (0, 1)
 
 
 class MemberEvent(Struct, gc=False):

@@ -13,12 +13,13 @@ from bot_adapter.payloads import (
     VOICE_CHANNEL,
     GuildChannel,
     GuildCreate,
-    GuildDelete,
     GuildUpdate,
     Malformed,
     Member,
     MemberEvent,
     Reader,
+    Ready,
+    UnavailableGuild,
     VoiceFlagFields,
     VoiceStatePayload,
     VoiceStateUpdate,
@@ -31,6 +32,7 @@ from engine.domain.inputs import (
     GuildChanged,
     GuildInput,
     GuildLost,
+    GuildsKnown,
     GuildSnapshot,
     GuildUnavailable,
     MemberRemoved,
@@ -74,7 +76,8 @@ _VOICE_STATE_UPDATE = Reader(VoiceStateUpdate)
 _VOICE_STATE = Reader(VoiceStatePayload)
 _GUILD_CREATE = Reader(GuildCreate)
 _GUILD_UPDATE = Reader(GuildUpdate)
-_GUILD_DELETE = Reader(GuildDelete)
+_GUILD_DELETE = Reader(UnavailableGuild)
+_READY = Reader(Ready)
 _CHANNEL = Reader(GuildChannel)
 _MEMBER = Reader(Member)
 _MEMBER_EVENT = Reader(MemberEvent)
@@ -87,6 +90,12 @@ def voice_state_changed(data: Payload, at: int, replayed_from: int | None) -> Vo
     return VoiceStateChanged(
         at, it.guild_id, it.user_id, it.channel_id, _flags(it), it.session_id, bot, roles, replayed_from
     )
+
+
+def guilds_known(data: Payload, at: int, connection: str) -> GuildsKnown:
+    """Translate a READY. Apart from the others, because its connection has a name only once it is taken."""
+    ready = _READY.read("READY", data)
+    return GuildsKnown(at, connection, *ready.shard, tuple(guild.id for guild in ready.guilds))
 
 
 def _voice_state_update(_: str, data: Payload, context: Context) -> Translation:
@@ -123,8 +132,9 @@ def _guild_update(event: str, data: Payload, context: Context) -> Translation:
 
 def _guild_delete(event: str, data: Payload, context: Context) -> Translation:
     guild = _GUILD_DELETE.read(event, data)
-    kind = GuildUnavailable if guild.unavailable else GuildLost
-    return Translation((kind(context.at, guild.id, context.replayed_from),))
+    if guild.unavailable:
+        return Translation((GuildUnavailable(context.at, guild.id, context.replayed_from),))
+    return Translation((GuildLost(context.at, guild.id, context.replayed_from, context.connection),))
 
 
 def _channel_create(event: str, data: Payload, context: Context) -> Translation:

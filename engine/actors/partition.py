@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from engine.actors.committer import Committer, CommitterStats, Drained
 from engine.actors.guilds import Backing, Guilds, Refused
 from engine.actors.pool import Dispatcher
 from engine.actors.supervisor import Watch
+from engine.domain.inputs import GuildsKnown
 from engine.domain.partition import START, PartitionState, admit
 from engine.domain.rules import Rules
 from engine.storage.protocols import Commit, DeadLetter, Journal, Record, StorageBusy, Stores
@@ -21,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 BLOCK_MS = 250  # how long a turn waits for entries; also how long a stop may have to wait
 AWAY_S = 0.2  # between two looks for a journal that is away
+BUSY_S = 0.1  # between two tries to read from a ledger that is busy
 QUIET_MS = 3_000  # without one entry for this long, the journal may be another one: look
 LOOK_S = 1.0  # between two looks whether a committer that is waited for still lives
 COMMITTER_STOP_S = 600.0
@@ -147,7 +149,8 @@ class Partition(pykka.ThreadingActor):
             self.stats.journal_away_since = None
         if records:
             self._quiet_since = time.monotonic()
-            self._take(records)
+            for batch in _batches(records):
+                self._take(batch)
         elif time.monotonic() - self._quiet_since > QUIET_MS / 1000:
             self._quiet_since = time.monotonic()
             self._journal_known = False
@@ -155,7 +158,8 @@ class Partition(pykka.ThreadingActor):
     def _take(self, records: list[Record]) -> None:
         before = self.state.cursor
         readable = [(record.entry, record) for record in records if record.entry is not None]
-        admission = admit(self.state, records[-1].journal_id, readable)
+        present = self._present() if _alone(records[0]) else []
+        admission = admit(self.state, records[-1].journal_id, readable, present)
         outcome = self.guilds.take(admission.shares, admission.state.now)
         commit = Commit(
             before,
@@ -216,6 +220,16 @@ class Partition(pykka.ThreadingActor):
     def _load(self, guild_id: int) -> Any:
         return self._stores.ledger.load_guild(guild_id, self.state.now)
 
+    def _present(self) -> list[int]:
+        """Ask the ledger for the guilds, once it holds all that was taken; however long it is busy."""
+        self._drain()
+        while True:
+            try:
+                return self._stores.ledger.present_guilds()
+            except StorageBusy:
+                if self._halt.wait(BUSY_S):
+                    raise
+
     def _drain(self) -> None:
         """Wait for the committer, however long the ledger is busy. Raises ActorDeadError if it died."""
         drained = self.committer.ask(Drained(), block=False)
@@ -228,6 +242,23 @@ class Partition(pykka.ThreadingActor):
                     raise pykka.ActorDeadError("the committer died") from None
             else:
                 return
+
+
+def _batches(records: list[Record]) -> Iterator[list[Record]]:
+    """Cut what was read before and after each entry that must be a batch of its own."""
+    start = 0
+    for index in [index for index, record in enumerate(records) if _alone(record)]:
+        if start < index:
+            yield records[start:index]
+        yield [records[index]]
+        start = index + 1
+    if start < len(records):
+        yield records[start:]
+
+
+def _alone(record: Record) -> bool:
+    """Say whether an entry is about all guilds: what it does depends on what is known of each of them."""
+    return record.entry is not None and type(record.entry.input) is GuildsKnown
 
 
 def _dead_letters(records: list[Record], refused: list[Refused], now: int) -> list[DeadLetter]:

@@ -1,8 +1,11 @@
-"""What the heartbeats tell of the gateway's connections, and so: since when a guild was not watched."""
+"""What is told of the gateway's connections: so since when a guild was not watched, and which are lost."""
+
+from collections.abc import Iterable
 
 from msgspec import Struct
 
-from engine.domain.inputs import ShardBeat
+from engine.domain.ids import shard_of
+from engine.domain.inputs import GuildLost, GuildsKnown, ShardBeat
 
 # Connections remembered per shard. A guild last seen on one forgotten since counts from that last sight.
 CONNECTIONS_PER_SHARD = 32
@@ -40,3 +43,13 @@ def lost_at(connections: Connections, known: str | None, current: str) -> int | 
     if known is None or known == current or known not in connections:
         return None
     return connections[known].alive_at
+
+
+def missing(known: GuildsKnown, present: Iterable[int]) -> list[GuildLost]:
+    """Return the loss of each guild that we take for ``present`` and its shard knows no more."""
+    there = frozenset(known.guild_ids)
+    return [
+        GuildLost(known.at, guild_id, connection=known.connection)
+        for guild_id in present
+        if guild_id not in there and shard_of(guild_id, known.shard_count) == known.shard_id
+    ]

@@ -151,11 +151,15 @@ class GuildUnavailable(Struct, frozen=True, array_like=True, tag=9, gc=False):
 
 
 class GuildLost(Struct, frozen=True, array_like=True, tag=10, gc=False):
-    """A GUILD_DELETE without ``unavailable``: the bot was removed from the guild."""
+    """The bot was removed from the guild: a GUILD_DELETE without ``unavailable``, or ``GuildsKnown``.
+
+    ``connection`` heard of it; None in journals of older versions.
+    """
 
     at: int
     guild_id: int
     replayed_from: int | None = None
+    connection: str | None = None
 
 
 class OutboxOutcome(Struct, frozen=True, array_like=True, tag=11, gc=False):
@@ -175,6 +179,20 @@ class Heartbeat(Struct, frozen=True, array_like=True, tag=12, gc=False):
     shards: tuple[ShardBeat, ...] = ()
 
 
+class GuildsKnown(Struct, frozen=True, array_like=True, tag=13, gc=False):
+    """A READY's guilds: all that the bot is in of those that ``shard_id`` of ``shard_count`` carries.
+
+    To every partition, before the connection's first snapshot. Whatever of ours is not among them was lost
+    while nobody watched.
+    """
+
+    at: int
+    connection: str
+    shard_id: int
+    shard_count: int
+    guild_ids: tuple[int, ...] = ()
+
+
 GuildInput: TypeAlias = (
     VoiceStateChanged
     | GuildSnapshot
@@ -188,7 +206,7 @@ GuildInput: TypeAlias = (
     | GuildLost
     | OutboxOutcome
 )
-Input: TypeAlias = GuildInput | Heartbeat
+Input: TypeAlias = GuildInput | Heartbeat | GuildsKnown
 
 
 class Entry(Struct, frozen=True, array_like=True, gc=False):

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from engine.domain import gateway
 from engine.domain.gateway import Connections
-from engine.domain.inputs import Entry, GuildInput, Heartbeat
+from engine.domain.inputs import Entry, GuildInput, GuildsKnown, Heartbeat
 from engine.domain.rules import MEMORY_MS
 
 START = "0-0"  # the id before a stream's first entry
@@ -42,8 +42,17 @@ class Admission(Struct, Generic[RecordT]):
     late: int = 0
 
 
-def admit(state: PartitionState, cursor: str, entries: Iterable[tuple[Entry, RecordT]]) -> Admission[RecordT]:
-    """Let in a batch that ends at ``cursor``: drop what came twice, let time pass, sort by guild."""
+def admit(
+    state: PartitionState,
+    cursor: str,
+    entries: Iterable[tuple[Entry, RecordT]],
+    present: Iterable[int] = (),
+) -> Admission[RecordT]:
+    """Let in a batch that ends at ``cursor``: drop what came twice, let time pass, sort by guild.
+
+    ``present``: the guilds that the bot is in, as of ``state``. Only a ``GuildsKnown`` asks for them, and
+    must therefore be a batch of its own.
+    """
     now, connections, sources = state.now, state.connections, dict(state.sources)
     admission: Admission[RecordT] = Admission(state, {}, set())
     shares = admission.shares
@@ -61,6 +70,9 @@ def admit(state: PartitionState, cursor: str, entries: Iterable[tuple[Entry, Rec
         if what.at < now - MEMORY_MS:
             admission.late += 1
             what = replace(what, at=now - MEMORY_MS)
+        if isinstance(what, GuildsKnown):
+            shares |= {it.guild_id: [(it, connections, record)] for it in gateway.missing(what, present)}
+            continue
         share = shares.get(what.guild_id)
         if share is None:
             shares[what.guild_id] = [(what, connections, record)]

@@ -1,19 +1,19 @@
-"""Comparing a guild's snapshot with its open sessions after a time nobody watched (rule 6, "Gaps")."""
+"""After a time nobody watched a guild: its snapshot is compared, or it is lost (rule 6, "Gaps")."""
 
 from collections import Counter
 
 from engine.domain import gateway, ids
-from engine.domain.effects import PostMessage, SaveChannel
+from engine.domain.effects import PostMessage, SaveChannel, Status
 from engine.domain.gateway import Connections
 from engine.domain.guild import Draft, GuildState
-from engine.domain.inputs import GuildSnapshot, VoiceState
-from engine.domain.sessions import Session, Window
+from engine.domain.inputs import GuildLost, GuildSnapshot, VoiceState
+from engine.domain.sessions import Session, Window, seen
 from engine.domain.voice import bridge, cut, drop, join, leave, move
 
 
 def reconcile(draft: Draft, snapshot: GuildSnapshot, connections: Connections) -> None:
     """Close who is gone, continue who stayed, open who came, each with the slack of the gap."""
-    gap_from = _gap_from(draft.state, snapshot, connections)
+    gap_from = _gap_from(draft.state, snapshot.connection, snapshot.at, connections)
     _drop_bots(draft, snapshot)
     states = {
         state.user_id: state for state in snapshot.voice_states if draft.rules.track_bots or not state.bot
@@ -31,6 +31,17 @@ def reconcile(draft: Draft, snapshot: GuildSnapshot, connections: Connections) -
         _report(draft, snapshot, snapshot.at - gap_from, counts)
 
 
+def guild_lost(draft: Draft, what: GuildLost, connections: Connections) -> None:
+    """Cancel all open sessions. Where nobody watched, they may have ended at any moment of the gap."""
+    when = seen(what.at, what.replayed_from)
+    gap_from = _gap_from(draft.state, what.connection, what.at, connections)
+    if gap_from is not None:
+        when = Window(what.at, min(gap_from, when.earliest))
+    for session in list(draft.sessions.values()):
+        leave(draft, session, when, Status.CANCELLED)
+    draft.know(what.at, present=False, connection=None, lost_at=when.earliest)
+
+
 def _drop_bots(draft: Draft, snapshot: GuildSnapshot) -> None:
     """Forget whoever was taken for a person until now."""
     for state in snapshot.voice_states:
@@ -38,15 +49,15 @@ def _drop_bots(draft: Draft, snapshot: GuildSnapshot) -> None:
             drop(draft, draft.sessions[state.user_id])
 
 
-def _gap_from(state: GuildState, snapshot: GuildSnapshot, connections: Connections) -> int | None:
-    """Return since when the guild was not watched; None if it always was, or never before."""
-    if state.connection in (None, snapshot.connection):
+def _gap_from(state: GuildState, current: str | None, at: int, connections: Connections) -> int | None:
+    """Return since when the guild was not watched up to ``at``; None if it always was, or never before."""
+    if current is None or state.connection in (None, current):
         lost_at = None
     else:
         # A connection so old that it is forgotten: the guild was certainly watched when last confirmed.
-        lost_at = gateway.lost_at(connections, state.connection, snapshot.connection) or state.confirmed_at
-    moments = [at for at in (lost_at, state.lost_at) if at is not None]
-    return min(*moments, snapshot.at) if moments else None
+        lost_at = gateway.lost_at(connections, state.connection, current) or state.confirmed_at
+    moments = [it for it in (lost_at, state.lost_at) if it is not None]
+    return min(*moments, at) if moments else None
 
 
 def _settle(draft: Draft, session: Session, state: VoiceState | None, at: int, gap_from: int | None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from engine.domain.effects import DropChannel, Effect, SaveChannel, SettleOutbox, Status
+from engine.domain.effects import DropChannel, Effect, SaveChannel, SettleOutbox
 from engine.domain.gateway import Connections
 from engine.domain.guild import Draft, GuildState
 from engine.domain.inputs import (
@@ -20,9 +20,9 @@ from engine.domain.inputs import (
     RolesChanged,
     VoiceStateChanged,
 )
-from engine.domain.reconcile import reconcile
+from engine.domain.reconcile import guild_lost, reconcile
 from engine.domain.rules import Rules
-from engine.domain.sessions import Window, seen
+from engine.domain.sessions import seen
 from engine.domain.voice import leave, voice_state_changed
 
 
@@ -47,6 +47,8 @@ def steps(
             voice_state_changed(draft, what)
         elif type(what) is GuildSnapshot:
             reconcile(draft, what, item[1])
+        elif type(what) is GuildLost:
+            guild_lost(draft, what, item[1])
         else:
             _TABLE[type(what)](draft, what)
     return draft.finish(), draft.effects
@@ -87,16 +89,6 @@ def _guild_unavailable(draft: Draft, what: GuildUnavailable) -> None:
         draft.know(what.at, lost_at=seen(what.at, what.replayed_from).earliest)
 
 
-def _guild_lost(draft: Draft, what: GuildLost) -> None:
-    when = seen(what.at, what.replayed_from)
-    lost_at = draft.state.lost_at
-    if lost_at is not None:  # unavailable since: nobody saw whether they stayed
-        when = Window(what.at, min(lost_at, what.at))
-    for session in list(draft.sessions.values()):
-        leave(draft, session, when, Status.CANCELLED)
-    draft.know(what.at, present=False, connection=None, lost_at=when.earliest)
-
-
 def _outbox_outcome(draft: Draft, what: OutboxOutcome) -> None:
     draft.effects.append(SettleOutbox(what.outbox_id, what.ok, what.detail, what.at))
 
@@ -109,6 +101,5 @@ _TABLE: dict[type, Callable[[Draft, Any], None]] = {
     RolesChanged: _roles_changed,
     GuildChanged: _guild_changed,
     GuildUnavailable: _guild_unavailable,
-    GuildLost: _guild_lost,
     OutboxOutcome: _outbox_outcome,
 }

@@ -50,8 +50,8 @@ _SAVE_CLOSED = (
     _INSERT_SESSION
     + ", left_at = excluded.left_at, left_slack_ms = excluded.left_slack_ms, status = excluded.status"
 )
-_DROP_SESSIONS = "DELETE FROM session WHERE (guild_id, user_id, joined_at) IN (VALUES {rows})"
-_DROP_SESSIONS_SPANS = "DELETE FROM span WHERE (guild_id, user_id, joined_at) IN (VALUES {rows})"
+# One at a time: for a list of rows SQLite would look through the whole table.
+_DROP_SESSION = "DELETE FROM session WHERE guild_id = ? AND user_id = ? AND joined_at = ?"
 _DROP_SPANS = "DELETE FROM span WHERE guild_id = ? AND user_id = ? AND joined_at = ?"
 _SAVE_SPAN = """
     INSERT OR REPLACE INTO span (guild_id, user_id, joined_at, started_at, ended_at, flags) VALUES {rows}
@@ -99,8 +99,8 @@ class Batch:
 
     def write(self, connection: Connection) -> None:
         """Write the rows. Deletions first: a dropped session's key may have been taken again since."""
-        _write_rows(connection, _DROP_SESSIONS, self._dropped)
-        _write_rows(connection, _DROP_SESSIONS_SPANS, self._dropped)
+        connection.executemany(_DROP_SESSION, self._dropped)
+        connection.executemany(_DROP_SPANS, self._dropped)
         _write_rows(connection, _SAVE_OPEN, self._open.values())
         _write_rows(connection, _SAVE_CLOSED, self._closed.values())
         _write_rows(connection, _SAVE_SPAN, self._kept_spans())

@@ -45,6 +45,7 @@ _GUILD = """
     SELECT name, afk_channel_id, connection, confirmed_at, lost_at, present, own_user_id
     FROM guild WHERE guild_id = ?
 """
+_PRESENT = "SELECT guild_id FROM guild WHERE present ORDER BY guild_id"
 _NEXT_GUILD = "SELECT min(guild_id) FROM session WHERE guild_id > ?"
 _STANDS = 'SELECT cursor, now FROM "partition" WHERE number = ?'
 _SOURCES = 'SELECT source, seq, at FROM source WHERE "partition" = ? ORDER BY at'
@@ -114,6 +115,11 @@ class SqlLedger:
         left = _latest(departures)
         state = GuildState(guild_id, sessions, left, dict(created))
         return state if known is None else replace(state, **_facts(known))
+
+    def present_guilds(self) -> list[int]:
+        """Return this partition's guilds that the bot is in, in order of their ids."""
+        with self._snapshot() as connection:
+            return [guild_id for (guild_id,) in connection.execute(_PRESENT) if self._mine(guild_id)]
 
     def commit(self, commit: Commit) -> None:
         """Write all of a commit or nothing; see ``protocols.Ledger.commit``."""

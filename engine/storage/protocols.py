@@ -101,6 +101,10 @@ class Ledger(Protocol):
         """Return a guild as of the last commit; ``now`` is the partition's time (see ``rules.MEMORY_MS``)."""
         ...
 
+    def present_guilds(self) -> list[int]:
+        """Return the partition's guilds that the bot is in, as of the last commit, in order of their ids."""
+        ...
+
     def commit(self, commit: Commit) -> None:
         """Write all of it or nothing.
 

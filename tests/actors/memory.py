@@ -75,6 +75,9 @@ class Rows:
     def open_sessions(self) -> Iterator[fx.SaveSession]:
         return (it for it in self.sessions.values() if it.left_at is None)
 
+    def present_guilds(self) -> list[int]:
+        return sorted(it.guild_id for it in self.guilds.values() if it.present)
+
     def guild(self, guild_id: int, now: int) -> GuildState:
         known = self.guilds.get(guild_id)
         facts = (
@@ -109,7 +112,7 @@ def live_value(saved: fx.SaveSession) -> bytes:
 
 
 class MemoryLedger:
-    """The hooks (``on_commit``, ``on_committed``, ``on_load``, ``on_read``) may raise or wait, as a disk."""
+    """The hooks (``on_commit``, ``on_load``, ...) may raise or wait, as a disk."""
 
     def __init__(self) -> None:
         self.rows = Rows()
@@ -117,7 +120,7 @@ class MemoryLedger:
         self.commits: list[Commit] = []
         self._state = PartitionState()
         self._lock = threading.Lock()
-        self.on_commit = self.on_committed = self.on_load = self.on_read = lambda *_: None
+        self.on_commit = self.on_committed = self.on_load = self.on_read = self.on_present = lambda *_: None
 
     @property
     def cursor(self) -> str:
@@ -130,6 +133,11 @@ class MemoryLedger:
         self.on_load(guild_id)
         with self._lock:
             return self.rows.guild(guild_id, now)
+
+    def present_guilds(self) -> list[int]:
+        self.on_present()
+        with self._lock:
+            return self.rows.present_guilds()
 
     def commit(self, commit: Commit) -> None:
         self.on_commit(commit)
@@ -259,11 +267,13 @@ class MemoryOutbox:
 
 def fold(entries: Iterable[Entry], rules: Rules) -> Rows:
     """Return the rows that the plain step comes to, entry by entry, without one actor."""
-    rows = Rows()
-    for guild_id, share in admit(PartitionState(), "1-0", ((it, None) for it in entries)).shares.items():
-        state = GuildState(guild_id)
-        for what, connections, _ in share:
-            state, effects = step(state, what, connections, rules)
+    rows, partition, guilds = Rows(), PartitionState(), {}
+    for entry in entries:
+        admission = admit(partition, "1-0", [(entry, None)], rows.present_guilds())
+        partition = admission.state
+        for guild_id, ((what, connections, _),) in admission.shares.items():
+            state = guilds.get(guild_id, GuildState(guild_id))
+            guilds[guild_id], effects = step(state, what, connections, rules)
             for effect in effects:
                 rows.apply(effect)
     return rows

@@ -15,6 +15,8 @@ from engine.domain.inputs import (
     ChannelCreated,
     ChannelDeleted,
     GuildLost,
+    GuildsKnown,
+    GuildSnapshot,
     GuildUnavailable,
     Heartbeat,
     VoiceFlags,
@@ -40,6 +42,46 @@ async def test_a_snapshot_tells_all_there_is_of_a_guilds_voice(place, start_inge
 async def test_a_connection_is_known_to_the_journal_before_its_first_snapshot(ingest, journal):
     beats = journal.inputs[: journal.inputs.index(journal.snapshots[0])]
     assert any(beat.shards and beat.shards[0].connection == "life/0/1" for beat in beats)
+
+
+async def test_the_guilds_of_a_connection_come_after_its_heartbeat_and_before_its_snapshots(
+    server, place, ingest, journal
+):
+    server.faults.refuse_resumes()
+    gone = place.guild_id
+    there = place.world.add_guild("Port").guild_id
+    place.world.remove_guild(gone)
+    server.gateway.drop()
+    first, second = await journal.until(lambda: len(found := journal.of(GuildsKnown)) == 2 and found)
+    await journal.until(lambda: journal.snapshots[-1].connection == second.connection)
+    assert (first.connection, first.shard_id, first.shard_count) == ("life/0/1", 0, 1)
+    assert (first.guild_ids, second.guild_ids) == ((gone,), (there,))
+    of_second = [it for it in journal.inputs if _connection(it) == second.connection]
+    assert [type(it) for it in of_second[:3]] == [Heartbeat, GuildsKnown, GuildSnapshot]
+
+
+def _connection(it):
+    beats = it.shards if isinstance(it, Heartbeat) else [it]
+    return next((getattr(beat, "connection", None) for beat in beats), None)
+
+
+async def test_guilds_that_the_journal_refuses_are_asked_for_again(server, place, start_ingest, journal):
+    """A RESUME would bring the snapshots again, but not the READY."""
+    append = journal.append
+
+    def refuse_once(*inputs):
+        if isinstance(inputs[0], GuildsKnown):
+            journal.append = append
+            raise StorageError("memory and spool are full")
+        append(*inputs)
+
+    journal.append = refuse_once
+    ingest, _ = await start_ingest()
+    await journal.until(lambda: journal.snapshots)
+    assert ingest.counters.identifies == 2
+    (known,) = journal.of(GuildsKnown)
+    assert (known.connection, known.guild_ids) == ("life/0/2", (place.guild_id,))
+    assert journal.snapshots[0].connection == "life/0/2"
 
 
 async def test_updates_read_at_once_come_out_each_once_in_order(server, place, ingest, journal):
@@ -274,6 +316,10 @@ async def test_a_sharded_bot_hears_all_guilds_each_on_its_shard(server, place, s
     for snapshot in journal.snapshots:
         assert snapshot.connection == f"life/{partition_of(snapshot.guild_id, 2)}/1"
     await journal.until(lambda: len(journal.last_beat) == 2)
+    known = {it.shard_id: (it.shard_count, set(it.guild_ids)) for it in journal.of(GuildsKnown)}
+    assert known == {
+        shard_id: (2, {it for it in guilds if partition_of(it, 2) == shard_id}) for shard_id in (0, 1)
+    }
 
 
 async def test_some_shards_of_a_larger_bot_hear_only_theirs(server, place, start_ingest, journal):

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from bot_adapter.payloads import Malformed
-from bot_adapter.translate import TRANSLATORS, Context, Translation, translate
+from bot_adapter.translate import TRANSLATORS, Context, Translation, guilds_known, translate
 from engine.domain.inputs import (
     Channel,
     ChannelChanged,
@@ -15,6 +15,7 @@ from engine.domain.inputs import (
     ChannelDeleted,
     GuildChanged,
     GuildLost,
+    GuildsKnown,
     GuildSnapshot,
     GuildUnavailable,
     MemberRemoved,
@@ -169,7 +170,32 @@ def test_guilds_change_and_go():
     assert inputs("GUILD_DELETE", {"id": str(GUILD), "unavailable": True}) == (
         GuildUnavailable(AT, GUILD, AT - 500),
     )
-    assert inputs("GUILD_DELETE", {"id": str(GUILD)}) == (GuildLost(AT, GUILD, AT - 500),)
+    assert inputs("GUILD_DELETE", {"id": str(GUILD)}) == (GuildLost(AT, GUILD, AT - 500, "life/0/1"),)
+
+
+@pytest.mark.parametrize(
+    ("of_shards", "shard"), [({}, (0, 1)), ({"shard": [1, 4]}, (1, 4))], ids=["plain", "sharded"]
+)
+def test_a_ready_tells_all_guilds_of_its_shard(of_shards, shard):
+    ready = {"v": 10, "user": user(), "guilds": [{"id": str(GUILD), "unavailable": True}, {"id": "5"}]}
+    known = guilds_known(json.dumps(ready | of_shards), AT, "life/0/1")
+    assert known == GuildsKnown(AT, "life/0/1", *shard, (GUILD, 5))
+
+
+@pytest.mark.parametrize(
+    "ready",
+    [
+        {},
+        {"guilds": None},
+        {"guilds": [{"id": str(GUILD)}, {"unavailable": True}]},
+        {"guilds": [], "shard": [0, 0]},
+        {"guilds": [], "shard": [0]},
+    ],
+)
+def test_a_ready_with_anything_amiss_tells_of_no_guild(ready):
+    """A guild left out of the list would count as lost."""
+    with pytest.raises(Malformed, match="^READY: "):
+        guilds_known(json.dumps(ready), AT, "life/0/1")
 
 
 def test_voice_and_stage_channels_come_change_and_go():

@@ -74,8 +74,8 @@ class Story:
     def unavailable(self, at: float, lost: float | None = None) -> list[Effect]:
         return self.tell(GuildUnavailable(ms(at), GUILD, ms(lost)))
 
-    def lost(self, at: float, lost: float | None = None) -> list[Effect]:
-        return self.tell(GuildLost(ms(at), GUILD, ms(lost)))
+    def lost(self, at: float, lost: float | None = None, connection: str | None = None) -> list[Effect]:
+        return self.tell(GuildLost(ms(at), GUILD, ms(lost), connection))
 
     def beat(self, alive: float, connection: str = "c1", *, connected: bool = True) -> None:
         self.connections = gateway.beat(self.connections, (ShardBeat(0, connection, connected, ms(alive)),))

@@ -229,6 +229,50 @@ def test_a_guild_lost_during_an_outage_cancels_with_the_outage_as_slack(story):
     assert story.rows()[0].saved.status is Status.CANCELLED
 
 
+def test_a_guild_missed_on_the_next_connection_was_lost_at_any_moment_of_the_gap(story):
+    story.snapshot(0)
+    story.voice(10, "A")
+    story.beat(100, connected=False)
+    story.beat(160, connection="c2")
+    story.lost(160, connection="c2")
+    assert story.windows() == [((10, 10), (100, 160))]
+    assert story.rows()[0].saved.status is Status.CANCELLED
+    assert not story.state.present
+
+
+def test_a_guild_lost_during_an_outage_before_the_gap_was_lost_since_the_outage(story):
+    story.snapshot(0)
+    story.voice(10, "A")
+    story.unavailable(50)
+    story.beat(100, connected=False)
+    story.lost(160, connection="c2")
+    assert story.windows() == [((10, 10), (50, 160))]
+
+
+def test_a_guild_lost_during_an_outage_after_the_gap_was_lost_since_the_gap(story):
+    story.snapshot(0)
+    story.voice(10, "A")
+    story.beat(100, connected=False)
+    story.unavailable(150)
+    story.lost(160, connection="c2")
+    assert story.windows() == [((10, 10), (100, 160))]
+
+
+def test_a_guild_lost_on_the_connection_that_confirmed_it_was_watched_to_its_end(story):
+    story.snapshot(0)
+    story.voice(10, "A")
+    story.beat(100)
+    story.lost(160, connection="c1")
+    assert story.windows() == [((10, 10), (160, 160))]
+
+
+def test_a_guild_lost_so_late_that_its_connection_is_forgotten_counts_from_its_last_snapshot(story):
+    story.snapshot(20)
+    story.voice(10, "A")
+    story.lost(160, connection="c9")
+    assert story.windows() == [((10, 10), (20, 160))]
+
+
 def test_what_a_resume_tells_of_the_guild_itself_happened_since_the_loss(watched):
     watched.lost(160, lost=100)
     assert watched.windows() == [((10, 10), (100, 160))]

@@ -4,7 +4,16 @@ import pytest
 
 from engine.domain import gateway, ids
 from engine.domain.gateway import CONNECTIONS_PER_SHARD, Connection
-from engine.domain.inputs import Entry, Heartbeat, MemberRemoved, RolesChanged, ShardBeat, VoiceStateChanged
+from engine.domain.inputs import (
+    Entry,
+    GuildLost,
+    GuildsKnown,
+    Heartbeat,
+    MemberRemoved,
+    RolesChanged,
+    ShardBeat,
+    VoiceStateChanged,
+)
 from engine.domain.partition import PartitionState, admit
 from engine.domain.rules import MEMORY_MS
 
@@ -13,8 +22,9 @@ def removed(at: int, guild_id: int = 1, user_id: int = 1) -> MemberRemoved:
     return MemberRemoved(at, guild_id, user_id)
 
 
-def admitted(*entries: Entry, state: PartitionState | None = None):
-    return admit(state or PartitionState(), "7-0", [(entry, number) for number, entry in enumerate(entries)])
+def admitted(*entries: Entry, state: PartitionState | None = None, present: tuple[int, ...] = ()):
+    numbered = [(entry, number) for number, entry in enumerate(entries)]
+    return admit(state or PartitionState(), "7-0", numbered, present)
 
 
 def test_an_entry_appended_twice_is_let_in_once_even_in_a_later_batch():
@@ -106,6 +116,48 @@ def test_the_oldest_connections_of_a_shard_are_forgotten_and_no_others():
     for number in range(CONNECTIONS_PER_SHARD + 3):
         connections = gateway.beat(connections, (ShardBeat(0, f"c{number}", True, number),))
     assert list(connections) == ["other", *(f"c{it}" for it in range(3, CONNECTIONS_PER_SHARD + 3))]
+
+
+@pytest.mark.parametrize(
+    ("shard", "known", "present", "lost"),
+    [
+        ((0, 1), (), (), ()),
+        ((0, 1), (1, 2), (1, 2), ()),
+        ((0, 1), (1, 2, 3), (1,), ()),
+        ((0, 1), (1, 3), (1, 2, 3, 4), (2, 4)),
+        ((0, 1), (), (1, 2), (1, 2)),
+        ((0, 2), (2,), (1, 2, 3, 4), (4,)),
+        ((1, 2), (), (1, 2, 3, 4), (1, 3)),
+        ((2, 3), (2,), (1, 2, 3), ()),
+    ],
+)
+def test_a_guild_is_lost_where_its_shard_knows_it_no_more(shard, known, present, lost):
+    """The numbers stand for guilds, whose ids carry them where the shard formula looks."""
+    told = GuildsKnown(9, "c2", *shard, tuple(it << 22 for it in known))
+    missing = gateway.missing(told, [it << 22 for it in present])
+    assert missing == [GuildLost(9, it << 22, None, "c2") for it in lost]
+
+
+def test_a_guild_missing_on_a_new_connection_gets_its_loss_with_the_connections_and_the_record():
+    beat = Entry("a", 0, Heartbeat(1, (ShardBeat(0, "c2", True, 1),)))
+    known = Entry("a", 1, GuildsKnown(9, "c2", 0, 1, (1,)))
+    admission = admitted(known, state=admitted(beat).state, present=(1, 2))
+    assert admission.shares == {2: [(GuildLost(9, 2, None, "c2"), {"c2": Connection(0, 1, True)}, 0)]}
+    assert (admission.state.now, admission.sources_changed) == (9, {"a"})
+
+
+def test_guilds_told_twice_are_missed_once():
+    known = Entry("a", 1, GuildsKnown(9, "c2", 0, 1))
+    state = admitted(known, present=(2,)).state
+    again = admitted(known, state=state, present=(2,))
+    assert (again.shares, again.duplicates) == ({}, 1)
+
+
+def test_guilds_told_beyond_memory_are_missed_at_its_edge():
+    now = 10 * MEMORY_MS
+    state = admitted(Entry("a", 0, Heartbeat(now))).state
+    admission = admitted(Entry("b", 0, GuildsKnown(5, "c2", 0, 1)), state=state, present=(2,))
+    assert [(what.at, admission.late) for what, _, _ in admission.shares[2]] == [(now - MEMORY_MS, 1)]
 
 
 def test_a_snowflake_tells_when_it_was_made():

@@ -98,6 +98,14 @@ class LedgerContract:
         assert ledger.load_partition() == first.state
         assert ledger.load_guild(GUILD, T).sessions == {USER: SESSION}
 
+    def test_it_names_the_guilds_that_the_bot_is_in(self, open_ledger, writer):
+        facts = ("name", None, "life/0/1", T, None)
+        writer.write(*(SaveGuild(it, *facts, present=it != 2, own_user_id=None, at=T) for it in (3, 2, 1)))
+        writer.write(SaveGuild(4, *facts, present=True, own_user_id=None, at=T), OPEN)
+        assert writer.ledger.present_guilds() == [1, 3, 4]
+        writer.write(SaveGuild(3, *facts, present=False, own_user_id=None, at=T))
+        assert open_ledger().present_guilds() == [1, 4]
+
     def test_a_second_engine_is_refused_and_writes_nothing(self, open_ledger, writer):
         other = Writer(open_ledger())
         writer.write()

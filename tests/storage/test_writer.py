@@ -79,13 +79,14 @@ class TestOrder:
             ats = [at for _, _, at in read_all(redis_url, partition)]
             assert ats == [at for at, guild in enumerate(guilds) if partition_of(guild, 3) == partition]
 
-    def test_a_heartbeat_goes_to_every_partition_with_a_seq_of_its_own(
-        self, make_writer, redis_url, read_all
+    @pytest.mark.parametrize("to_all", [Heartbeat(5), GuildsKnown(5, "c", 0, 1, (1 << 22,))])
+    def test_what_concerns_all_goes_to_every_partition_with_a_seq_of_its_own(
+        self, make_writer, redis_url, read_all, to_all
     ):
         writer = make_writer(redis_url, partitions=3)
         writer.start()
-        writer.append(Heartbeat(5))
-        writer.append(Heartbeat(6))
+        writer.append(to_all)
+        writer.append(to_all)
         writer.close()
         found = [entry for partition in range(3) for entry in read_all(redis_url, partition)]
         assert sorted(seq for _, seq, _ in found) == [1, 2, 3, 4, 5, 6]
