@@ -47,6 +47,7 @@ def _short_waits(monkeypatch):
     """The waits are for people and machines; the tests want their order only."""
     monkeypatch.setattr(partition, "BLOCK_MS", 5)
     monkeypatch.setattr(partition, "AWAY_S", 0.002)
+    monkeypatch.setattr(partition, "BUSY_S", 0.002)
     monkeypatch.setattr(partition, "QUIET_MS", 10)
     monkeypatch.setattr(partition, "LOOK_S", 0.05)
     monkeypatch.setattr(guilds, "BUSY_S", 0.002)

@@ -13,6 +13,7 @@ from engine.domain.inputs import (
     ChannelCreated,
     ChannelDeleted,
     GuildLost,
+    GuildsKnown,
     GuildSnapshot,
     Heartbeat,
     MemberRemoved,
@@ -43,6 +44,9 @@ one_input = st.one_of(
     st.builds(ChannelDeleted, moment, guild, channel),
     st.builds(MemberRemoved, moment, guild, user),
     st.builds(GuildLost, moment, guild),
+    st.builds(
+        GuildsKnown, moment, connection, st.just(0), st.just(1), st.lists(guild, max_size=2).map(tuple)
+    ),
     st.builds(
         Heartbeat,
         moment,

@@ -194,7 +194,7 @@ def test_a_ready_tells_all_guilds_of_its_shard(of_shards, shard):
 )
 def test_a_ready_with_anything_amiss_tells_of_no_guild(ready):
     """A guild left out of the list would count as lost."""
-    with pytest.raises(Malformed, match="^READY: "):
+    with pytest.raises(Malformed, match=r"^READY: "):
         guilds_known(json.dumps(ready), AT, "life/0/1")
 
 

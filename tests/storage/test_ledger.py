@@ -195,6 +195,11 @@ class LedgerContract:
         odd.write(now=T + 2)
         assert [guild for guild, _ in even.ledger.open_sessions()] == [2 << 22]
         assert [it.outbox_id for it in odd.ledger.pending_outbox(5)] == ["b"]
+        known = {"name": "", "afk_channel_id": None, "connection": "c", "confirmed_at": T, "lost_at": None}
+        odd.write(
+            *(SaveGuild(it << 22, **known, present=True, own_user_id=None, at=T) for it in (4, 5)), now=T + 2
+        )
+        assert (even.ledger.present_guilds(), odd.ledger.present_guilds()) == ([4 << 22], [5 << 22])
         assert even.ledger.load_partition() == even.state
         assert odd.ledger.load_partition() == odd.state
 

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from engine.domain.ids import partition_of
-from engine.domain.inputs import Heartbeat, VoiceStateChanged
+from engine.domain.inputs import GuildsKnown, Heartbeat, VoiceStateChanged
 from engine.storage.journal import stream_key
 from engine.storage.protocols import StorageError
 from engine.storage.redis_client import connect
