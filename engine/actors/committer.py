@@ -13,7 +13,7 @@ from engine.storage.protocols import Commit, StorageBusy, Stores
 
 log = structlog.get_logger(__name__)
 
-COMMITS_AHEAD = 64  # batches that may wait for the ledger: then the partition waits, and the journal fills
+COMMITS_AHEAD = 8  # batches that may wait for the ledger: then the partition waits, and the journal fills
 EFFECTS_TOGETHER = 200_000  # of the batches that one transaction may hold
 RETRY_S = (0.05, 0.1, 0.25, 0.5, 1.0)  # between tries of a commit while the ledger is locked or full
 TRIM_EVERY_MS = 60_000

@@ -26,7 +26,7 @@ class EngineSettings:
     """See ``[engine]`` in config.toml."""
 
     workers: int = 1
-    batch_max_entries: int = 8000
+    batch_max_entries: int = 20_000
     park_after_ms: int = 600_000
 
 

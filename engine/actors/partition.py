@@ -34,7 +34,7 @@ class PartitionSettings:
     """``batch_max_entries``: entries a batch; ``park_after_ms``: idle time after which a guild is parked."""
 
     number: int = 0
-    batch_max_entries: int = 8000
+    batch_max_entries: int = 20_000
     park_after_ms: int = 600_000
 
 

@@ -1,8 +1,10 @@
 """One child of the parent: its command, its process, and where that stands."""
 
 import asyncio
+import math
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -51,7 +53,8 @@ class ChildSpec:
     ``command`` is called in a thread before each start and may prepare things; what it raises as an
     ``Exception`` ends the daemon with that text. ``ready`` answers whether the process does its work by now.
     ``awaited``: the children after it start only when it is ready. ``stop_s``: how long it may take from
-    SIGTERM to its end.
+    SIGTERM to its end. ``steady_s``: a process that did its work for so long did not fail at it, so that
+    its end, a kill say, is no part of a crash loop and does not count against the budget.
     """
 
     name: str
@@ -60,6 +63,7 @@ class ChildSpec:
     awaited: bool = False
     ready_s: float = 30.0
     stop_s: float = 3.0
+    steady_s: float = 1.0
 
 
 @dataclass(slots=True)
@@ -74,17 +78,21 @@ class Child:
     started_at: datetime | None = None
     restart_ordered: bool = False
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+    steady: bool = False
     _process: asyncio.subprocess.Process | None = None
+    _ready_at: float = math.inf
 
     async def run(self) -> int:
         """Start the process and return its exit code once it has ended (negative: the signal's number)."""
         self.state = State.STARTING
+        self._ready_at = math.inf
         process = await self._spawn()
         probe = asyncio.create_task(self._probe())
         try:
             return await process.wait()
         finally:
             probe.cancel()
+            self.steady = time.monotonic() - self._ready_at >= self.spec.steady_s
             self.ready.clear()
             self.state = State.STOPPED
 
@@ -138,6 +146,7 @@ class Child:
         while not await self.spec.ready():  # noqa: ASYNC110  # another process has no event to wait on
             await asyncio.sleep(_PROBE_EVERY_S)
         self.state = State.RUNNING
+        self._ready_at = time.monotonic()
         self.ready.set()
 
 

@@ -29,7 +29,7 @@ def _specs(config: Config) -> Iterator[ChildSpec]:
         ready = partial(_listens, config.simulator_address)
         yield ChildSpec("simulator", partial(_role, config, "simulator"), ready, awaited=True, stop_s=0.5)
     yield ChildSpec("engine", partial(_role, config, "engine"), _engine_answers(config), stop_s=4.5)
-    yield ChildSpec("ingest", partial(_role, config, "ingest"), stop_s=3.0)
+    yield ChildSpec("ingest", partial(_role, config, "ingest"), stop_s=3.0, steady_s=10.0)
 
 
 def _role(config: Config, name: str) -> list[str]:

@@ -112,7 +112,7 @@ class Supervisor:
         if exit_code == FATAL_EXIT_CODE:
             self.end(Verdict(FATAL_EXIT_CODE, f"{name} cannot work as it is configured, see its last line"))
             return
-        delay_s = child.budget.spend(time.monotonic())
+        delay_s = child.budget.first_delay_s if child.steady else child.budget.spend(time.monotonic())
         if delay_s is None:
             budget = child.budget
             often = f"{budget.restarts + 1} times within {budget.period_s:g} s"

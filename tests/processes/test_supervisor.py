@@ -52,6 +52,17 @@ async def test_a_child_waits_for_the_one_before_it(supervised, spec, log, until)
         await until(lambda: "second up" in log.read_text())
 
 
+async def test_the_end_of_a_child_that_did_its_work_is_no_crash_loop(supervised, spec, until):
+    steady = spec("engine", steady_s=0.0)
+    async with supervised(steady, new_budget=lambda: RestartBudget(restarts=0)) as supervisor:
+        for _ in range(3):
+            await until(all_running(supervisor))
+            before = pids(supervisor)["engine"]
+            os.kill(before, signal.SIGKILL)
+            await until(lambda before=before: pids(supervisor)["engine"] not in (None, before))
+        assert not supervisor.verdict.done()
+
+
 async def test_a_killed_child_comes_back_and_the_others_never_notice(supervised, spec, until):
     async with supervised(spec("one"), spec("other")) as supervisor:
         await until(all_running(supervisor))
