@@ -25,6 +25,7 @@ import report  # noqa: E402 - found in this folder, whichever way we were starte
 
 LIMIT_S = 300.0  # of one measurement
 END_S = 20.0
+NAIVE_SIZES = (1_000, 100_000)
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Plan:
 
     rounds: int = 3
     sizes: tuple[int, ...] = (1_000, 100_000, 1_000_000)
-    engine_updates: int = 200_000
+    engine_updates: int = 400_000
     naive_updates: int = 3_000
     frames: int = 60_000
     offered_s: float = 15.0
@@ -54,8 +55,10 @@ def run(plan: Plan) -> dict[str, Any]:
         for size in plan.sizes:
             say(f"(a), (d) the engine with {size:,} sessions open, {number + 1} of {plan.rounds}")
             runs[size].append(measure("capacity.py", size, plan.engine_updates))
-    say("(b) the naive design")
-    naive = measure("naive.py", 100_000, plan.naive_updates)
+    naive = {}
+    for size in NAIVE_SIZES:
+        say(f"(b) the naive design with {size:,} sessions open")
+        naive[str(size)] = measure("naive.py", size, plan.naive_updates)
     say("(c) py-cord alone against the whole path")
     whole = measure("whole_path.py", plan.frames, plan.rounds, plan.offered_s)
     engine = {str(size): medians(them) for size, them in runs.items()}

@@ -1,6 +1,7 @@
 """The bench's figures as two tables for people: raw figures, then ratios beside their goals."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 Figures = dict[str, Any]
@@ -48,12 +49,13 @@ def _engine_cpu(figures: Figures, size: int) -> float:
     return float(it["cpu_us"] + it["redis_cpu_us"])
 
 
-def _against(figures: Figures, design: str) -> float:
-    return float(figures["engine"]["100000"]["updates_per_s"] / figures["naive"][design]["updates_per_s"])
+def _against(figures: Figures, size: int, design: str) -> float:
+    naive = figures["naive"][str(size)][design]["updates_per_s"]
+    return float(figures["engine"][str(size)]["updates_per_s"] / naive)
 
 
-def _against_cpu(figures: Figures) -> float:
-    return float(figures["naive"]["defaults"]["cpu_us"] / _engine_cpu(figures, 100_000))
+def _against_cpu(figures: Figures, size: int) -> float:
+    return float(figures["naive"][str(size)]["defaults"]["cpu_us"] / _engine_cpu(figures, size))
 
 
 def _against_pycord(figures: Figures) -> float:
@@ -64,6 +66,21 @@ def _against_pycord(figures: Figures) -> float:
 def _memory(figures: Figures) -> float:
     it = figures["engine"]["1000000"]
     return float(it["engine_bytes_per_session"] + it["redis_bytes_per_session"])
+
+
+def _against_naive(size: int) -> Iterator[Goal]:
+    yield Goal(
+        f"(b) updates/s, engine : naive design, {size:,} open",
+        lambda it: _against(it, size, "defaults"),
+        "{:,.0f}",
+        100,
+    )
+    yield Goal(
+        "    the same, naive with the ledger's pragmas",
+        lambda it: _against(it, size, "ledger_pragmas"),
+        "{:,.0f}",
+    )
+    yield Goal("    CPU per update, naive design : engine", lambda it: _against_cpu(it, size), "{:,.0f}")
 
 
 GOALS = (
@@ -80,11 +97,8 @@ GOALS = (
         2,
         at_most=True,
     ),
-    Goal("(b) updates/s, engine : naive design", lambda it: _against(it, "defaults"), "{:,.0f}", 100),
-    Goal(
-        "    the same, naive with the ledger's pragmas", lambda it: _against(it, "ledger_pragmas"), "{:,.0f}"
-    ),
-    Goal("    CPU per update, naive design : engine", _against_cpu, "{:,.0f}"),
+    *_against_naive(1_000),
+    *_against_naive(100_000),
     Goal("(c) updates/s, whole path : py-cord alone", _against_pycord, "{:.2f}", 0.9),
     Goal(
         "(c) commits later than 50 ms",
@@ -106,8 +120,9 @@ def _machine(machine: Figures) -> str:
 def _raw(figures: Figures) -> Iterator[Row]:
     for size, it in figures["engine"].items():
         yield _speed(f"(a) engine, {int(size):,} open", it, _spread(it["runs"]))
-    for design, words in (("defaults", "peewee's defaults"), ("ledger_pragmas", "the ledger's pragmas")):
-        it = figures["naive"][design]
+    designs = (("defaults", "peewee's defaults"), ("ledger_pragmas", "the ledger's pragmas"))
+    for (design, words), naive in product(designs, figures["naive"].values()):
+        it = naive[design]
         yield _speed(f"(b) naive, {words}, {it['open_sessions']:,} open", it, f"{it['wall_us']:,.0f} us each")
     for name, words in (("pycord_alone", "py-cord alone"), ("whole_path", "whole path")):
         it = figures["capacity"][name]
