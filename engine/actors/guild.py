@@ -11,7 +11,9 @@ from engine.domain.gateway import Connections
 from engine.domain.guild import GuildState
 from engine.domain.inputs import GuildInput
 from engine.domain.rules import Rules
+from engine.domain.sessions import Session
 from engine.domain.step import steps
+from engine.domain.views import flag_names, iso
 from engine.storage.protocols import StorageError
 
 Share = Sequence[tuple[GuildInput, Connections, Any]]
@@ -108,32 +110,40 @@ class GuildActor(PooledActor):
 
 
 def describe(state: GuildState) -> dict[str, Any]:
-    """Return a guild's state as plain values, ids as strings."""
+    """Return a guild's whole state as plain values: ids are strings, moments ISO 8601."""
     return {
         "guildId": str(state.guild_id),
         "name": state.name,
         "present": state.present,
+        "ownUserId": _text(state.own_user_id),
         "afkChannelId": _text(state.afk_channel_id),
         "connection": state.connection,
-        "confirmedAt": state.confirmed_at,
-        "lostAt": state.lost_at,
-        "openSessions": [
-            {
-                "userId": str(it.user_id),
-                "channelId": str(it.channel_id),
-                "joinedAt": it.joined_at,
-                "joinedSlackMs": it.joined_slack_ms,
-                "flags": it.flags,
-                "spanAt": it.span_at,
-                "chainAt": it.chain_at,
-                "previousAt": it.previous_at,
-                "bridged": it.bridged,
-            }
-            for it in state.sessions.values()
-        ],
-        "recentlyLeft": {str(user_id): at for user_id, at in state.left.items()},
-        "recentlyCreatedChannels": {str(channel_id): at for channel_id, at in state.created.items()},
+        "confirmedAt": _moment(state.confirmed_at),
+        "lostAt": _moment(state.lost_at),
+        "openSessions": [_describe_session(it) for it in state.sessions.values()],
+        "recentlyLeft": {str(user_id): iso(at) for user_id, at in state.left.items()},
+        "recentlyCreatedChannels": {str(channel_id): iso(at) for channel_id, at in state.created.items()},
     }
+
+
+def _describe_session(session: Session) -> dict[str, Any]:
+    return {
+        "userId": str(session.user_id),
+        "channelId": str(session.channel_id),
+        "joinedAt": iso(session.joined_at),
+        "joinedSlackMs": session.joined_slack_ms,
+        "flags": [name for name, on in flag_names(session.flags).items() if on],
+        "spanAt": iso(session.span_at),
+        "chainAt": iso(session.chain_at),
+        "previousAt": _moment(session.previous_at),
+        "viaChannelCreation": session.via_channel_creation,
+        "bridged": session.bridged,
+        "gatewaySessionId": session.gateway_session_id,
+    }
+
+
+def _moment(at: int | None) -> str | None:
+    return None if at is None else iso(at)
 
 
 def _text(snowflake: int | None) -> str | None:

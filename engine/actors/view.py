@@ -98,7 +98,7 @@ class EngineView:
         """Return one actor's row, with its whole state under ``describe``."""
         row = next((row for row in self.actors() if row["name"] == name), None)
         if row is None or row["kind"] == "supervisor":
-            return row and {**row, "describe": self._engine.roster()._asdict()}
+            return row and {**row, "describe": _spelled(self._engine.roster()._asdict())}
         number = name.partition(":")[2]
         if row["kind"] == "guild":
             return {**row, **self._guild(int(number))}
@@ -106,7 +106,7 @@ class EngineView:
 
     def journal(self) -> list[Described]:
         """Return every partition's journal, as its reader sees it."""
-        ingest = self._lookups.ingest()
+        ingest = _spelled(self._lookups.ingest())
         return [{**_journal(inside), "ingest": ingest} for inside in self._engine.inside]
 
     def live(self) -> Described:
@@ -192,6 +192,21 @@ def _journal(inside: Inside) -> Described:
     except ConnectionError:
         found = {"lastId": None, "length": None, "lag": None}
     return row | found
+
+
+def _spelled(value: Any, key: str = "") -> Any:
+    """Spell a report as JSON reads here: keys in camelCase, moments ISO 8601. Events keep their names."""
+    if isinstance(value, dict):
+        return {_camel_case(name): _spelled(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_spelled(item) for item in value]
+    is_moment = isinstance(value, int) and (key == "at" or key.endswith("_at"))
+    return iso(value) if is_moment else value
+
+
+def _camel_case(name: str) -> str:
+    first, *more = name.split("_")
+    return first + "".join(word.capitalize() for word in more) if name.islower() else name
 
 
 def _now() -> int:

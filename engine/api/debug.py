@@ -39,7 +39,7 @@ def actor(name: ActorName, inspection: Inspected) -> Described:
     """Show one actor's whole state."""
     found = inspection.actor(name)
     if found is None:
-        raise HTTPException(404, f"no actor is named {name!r}: see /debug/actors")
+        raise HTTPException(404, f"no actor is named {name!r}: `rollcall debug actors` lists them")
     return found
 
 

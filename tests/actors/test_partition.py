@@ -292,7 +292,9 @@ def test_a_living_guild_can_be_described_and_a_parked_one_is_not_woken(make_benc
     bench.settle()
     described = bench.inside.guilds.describe(GUILD)
     assert described["guildId"] == str(GUILD)
-    assert [it["userId"] for it in described["openSessions"]] == ["5"]
+    (session,) = described["openSessions"]
+    assert (session["userId"], session["joinedAt"]) == ("5", "1970-01-01T00:00:01.000Z")
+    assert session["flags"] == []
     assert bench.inside.guilds.rows() == [(GUILD, 1_000, 0)]
     assert bench.inside.guilds.describe(OTHER) is None
 
