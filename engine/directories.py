@@ -1,5 +1,6 @@
 """The daemon's folders: made where missing, checked where they exist."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -9,21 +10,21 @@ from engine.config import DEFAULT_FILE, Config, ConfigError
 
 def prepare(config: Config) -> None:
     """Make the data directory and the folder of the sockets. Raises ``ConfigError`` where that cannot be."""
-    place = f"{config.source or DEFAULT_FILE}: storage.data_dir"
+    place = f"{config.source or DEFAULT_FILE}: storage"
+    _make(config.data_dir, f"{place}.data_dir")
+    _make(config.runtime_dir, f"{place}.data_dir")
+    _make(config.database.parent, f"{place}.database", os.F_OK)
+    _require_own(config.runtime_dir, f"{place}.data_dir")
+
+
+def _make(folder: Path, place: str, rights: int = os.R_OK | os.W_OK | os.X_OK) -> None:
     try:
-        _make(config.data_dir)
-        _make(config.runtime_dir)
-        config.database.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(folder, rights):
+            raise PermissionError(errno.EACCES, "it is not writable for this user", str(folder))
     except OSError as error:
         problem = f"cannot be used: {error.strerror} (got {str(error.filename)!r})"
-        raise ConfigError([f"{place}: {problem}"]) from error
-    _require_own(config.runtime_dir, place)
-
-
-def _make(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        raise PermissionError(13, "it is not writable for this user", str(folder))
+        raise ConfigError([f"{place}: {problem}: choose a folder that this user may write in"]) from error
 
 
 def _require_own(folder: Path, place: str) -> None:

@@ -33,6 +33,13 @@ def test_a_data_directory_that_cannot_be_is_named_with_its_key(config):
     assert str(config.folder / "deep") in line
 
 
+def test_a_ledgers_folder_that_cannot_be_is_named_with_its_own_key(config):
+    (config.folder / "file").touch()
+    config.source.write_text("[storage]\ndatabase = 'file/ledger.db'\n")
+    with pytest.raises(ConfigError, match=r"storage\.database: cannot be used: .*: choose a folder"):
+        directories.prepare(load(config.source, {}))
+
+
 def test_a_sockets_folder_that_somebody_else_prepared_is_refused(config, tmp_path):
     config.data_dir.mkdir(parents=True)
     (tmp_path / "trap").mkdir()
