@@ -3,16 +3,20 @@
 Importing this package imports nothing heavy: each command imports what it needs when it runs.
 """
 
+import errno
 import os
 import sys
 import traceback
 from pathlib import Path
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}  # what writing to standard output may meet
 _ROOT = str(Path(__file__).resolve().parents[2])
 
 
 def main() -> None:
     """Run the command line and exit: 0 fine, 1 failed, 2 bad usage or configuration."""
+    if sys.stdout is None:  # closed by the caller (`>&-`)
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - it stays open to the end
     sys.exit(call(sys.argv[1:]))
 
 
@@ -62,10 +66,18 @@ def _explain(error: Exception) -> int:
         case StorageError():
             return _tell([f"rollcall: {error}"], 1)
         case TyperException():
-            line = " ".join(error.format_message().split())
-            return _tell([f"rollcall: {line} (see `rollcall --help`)"], error.exit_code)
+            line = " ".join(error.format_message().replace("Value error, ", "").split())
+            return _tell([f"rollcall: {line} (see `{_command(error)} --help`)"], error.exit_code)
+        case OSError() if error.errno in _FULL:
+            return _tell([f"rollcall: cannot write: {error.strerror}"], 1)
         case _:
             return _unexpected(error)
+
+
+def _command(error: Exception) -> str:
+    """Name the command whose usage was wrong."""
+    context = getattr(error, "ctx", None)
+    return context.command_path if context else "rollcall"
 
 
 def _unexpected(error: Exception) -> int:

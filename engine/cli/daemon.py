@@ -1,6 +1,7 @@
 """Commands that run the daemon or a part of it, replace a part, or check the configuration."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -65,7 +66,9 @@ def redis(config: ConfigFile = None) -> int:
 
 
 def restart(
-    name: Annotated[Literal["engine", "ingest"], typer.Argument(help="The process to replace.")],
+    name: Annotated[
+        Literal["engine", "ingest"], typer.Argument(help="The process to replace.", metavar="NAME")
+    ],
     config: ConfigFile = None,
 ) -> int:
     """Replace a process of the running daemon; nothing is lost meanwhile."""
@@ -94,20 +97,21 @@ def check_config(config: ConfigFile = None, as_json: AsJson = False) -> int:
     except ConfigError as error:
         problems = error.problems
     place = str(config or DEFAULT_FILE)
+    missing = config is None and not Path(place).exists()
     if as_json:
         import json
 
         print(json.dumps({"file": place, "problems": problems}))
     else:
-        _tell_problems(place, problems)
+        _tell_problems(f"{place}: not there, the defaults hold" if missing else f"{place}: fine", problems)
     return 2 if problems else 0
 
 
-def _tell_problems(place: str, problems: list[str]) -> None:
+def _tell_problems(none: str, problems: list[str]) -> None:
     for problem in problems:
         print(problem, file=sys.stderr)
     if not problems:
-        print(f"{place}: fine")
+        print(none)
 
 
 def _run(main: "Callable[[Config], int]", config: "Config") -> int:

@@ -121,10 +121,10 @@ def _table(*keys: str) -> Callable[[Any], None]:
 
     def show(found: Any) -> None:
         from engine.cli.moments import local
-        from engine.cli.tables import Column, console, table
+        from engine.cli.tables import Column, console, table, today
 
         def cell(row: dict[str, Any], key: str) -> Any:
-            return local(row[key]) if key.endswith("At") else row[key]
+            return local(row[key], today()) if key.endswith("At") else row[key]
 
         columns = [Column(_TITLES[key], right=key in _NUMBERS) for key in keys]
         console().print(table(columns, ([cell(row, key) for key in keys] for row in found)))

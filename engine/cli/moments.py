@@ -1,7 +1,7 @@
 """Moments and durations, as people write and read them."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _AGO = re.compile(r"(?:[0-9]{1,6}[smhdw])+")
@@ -23,9 +23,17 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def local(text: str | None) -> str:
-    """Write the API's moment in local time, to the second."""
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S") if text else ""
+def day(text: str) -> date:
+    """Return the local day of the API's moment."""
+    return datetime.fromisoformat(text).astimezone().date()
+
+
+def local(text: str | None, known: date | None = None) -> str:
+    """Write the API's moment in local time, to the second; the day is left out where it is the known one."""
+    if not text:
+        return ""
+    form = "%H:%M:%S" if day(text) == known else "%Y-%m-%d %H:%M:%S"
+    return datetime.fromisoformat(text).astimezone().strftime(form)
 
 
 def duration(seconds: float) -> str:

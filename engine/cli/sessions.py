@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 _TABLE_LIMIT = 100
 # The ledger keeps ids as signed 64-bit integers.
 _ID_MAX = 2**63 - 1
+_ID_DIGITS = 19
 
 
 def _checked_id(value: str | None) -> str | None:
-    if value is not None and not (value.isascii() and value.isdigit() and int(value) <= _ID_MAX):
+    if value is not None and not (value.isascii() and value.isdigit()):
         raise typer.BadParameter(f"{value!r} is not an id: digits only")
+    if value is not None and (len(value) > _ID_DIGITS or int(value) > _ID_MAX):
+        raise typer.BadParameter(f"{value[:_ID_DIGITS]!r}... is not an id: it is too large")
     return value
 
 
@@ -125,24 +128,34 @@ def _print_array(rows: Iterable["Row"]) -> None:
 
 def _print_table(config: "Config", rows: list["Row"], more: bool) -> None:
     from engine.cli.records import names
-    from engine.cli.tables import Column, console, table
+    from engine.cli.tables import Column, console, table, today
 
-    known = names(config, rows)
-    titles = ("JOINED", "LEFT", "DURATION", "GUILD", "CHANNEL", "USER", "")
-    columns = [Column(title, right=title == "DURATION") for title in titles]
-    cells = [_cells(row, known) for row in rows]
-    console().print(table(columns, cells) if rows else "no sessions")
+    known, day = names(config, rows), today()
+    cells = [_cells(row, known, day) for row in rows]
+    console().print(table([Column(*it) for it in _COLUMNS], cells) if rows else "no sessions")
     if more:
         print(f"the latest {len(rows)}; for more: --limit N or --all", file=sys.stderr)
 
 
-def _cells(row: "Row", known: "Names") -> tuple[str, ...]:
-    from engine.cli.moments import duration, local
+# Title, right, prose.
+_COLUMNS = (
+    ("JOINED", False, False),
+    ("LEFT", False, False),
+    ("DURATION", True, False),
+    ("GUILD", False, True),
+    ("CHANNEL", False, True),
+    ("USER", False, False),
+    ("", False, True),
+)
+
+
+def _cells(row: "Row", known: "Names", today: date | None) -> tuple[str, ...]:
+    from engine.cli.moments import day, duration, local
 
     active = row["status"] == "active"
     return (
-        local(row["joinTime"]),
-        "still there" if active else local(row["leaveTime"]),
+        local(row["joinTime"], today),
+        "still there" if active else local(row["leaveTime"], today and day(row["joinTime"])),
         duration(_so_far(row) if active else row["duration"]),
         known.guilds.get(int(row["guildId"])) or row["guildId"],
         known.channels.get(int(row["channelId"])) or row["channelId"],

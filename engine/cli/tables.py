@@ -3,7 +3,8 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from datetime import date, datetime
+from typing import Any, Literal, NamedTuple
 
 from rich import box
 from rich.console import Console
@@ -14,10 +15,16 @@ _PIPE_WIDTH = 10_000
 
 
 class Column(NamedTuple):
-    """A table's column."""
+    """A table's column. Where a terminal is too narrow, prose is folded; ids, times and numbers never are."""
 
     title: str
     right: bool = False
+    prose: bool = False
+
+
+def today() -> date | None:
+    """Return the day that a table for a terminal need not write; a pipe may end in a file, so it has none."""
+    return datetime.now().astimezone().date() if sys.stdout.isatty() else None
 
 
 def console() -> Console:
@@ -27,9 +34,14 @@ def console() -> Console:
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> Table:
     """Return an aligned table. Cells are shown as text, None as nothing."""
-    made = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
+    box_drawn = box.SIMPLE_HEAD if sys.stdout.isatty() else None
+    made = Table(box=box_drawn, padding=(0, 1, 0, 0) if box_drawn else (0, 1), pad_edge=False)
     for column in columns:
-        made.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
+        side: Literal["left", "right"] = "right" if column.right else "left"
+        width = len(column.title)
+        made.add_column(
+            column.title, justify=side, no_wrap=not column.prose, overflow="fold", min_width=width
+        )
     for row in rows:
         made.add_row(*("" if cell is None else str(cell) for cell in row))
     return made

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,42 @@ def test_bad_usage_is_one_line_and_exit_code_two(rollcall, arguments):
     assert (code, out, err.count("\n")) == (2, "", 1)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["debug", "fly"], "No such command 'fly'. (see `rollcall debug --help`)"),
+        (["run", "--fly"], "No such option: --fly (see `rollcall run --help`)"),
+    ],
+)
+def test_bad_usage_names_the_command_whose_help_says_more(rollcall, arguments, line):
+    assert rollcall(*arguments) == (2, "", f"rollcall: {line}\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is full")
+def test_a_full_disk_is_one_line(config):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "engine.cli", "check-config", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "rollcall: cannot write: No space left on device\n")
+
+
+def test_a_closed_standard_output_is_no_defect(config):
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m engine.cli check-config >&-"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("command", ["run", "ingest", "engine", "sessions", "check-config"])
 def test_a_bad_configuration_is_told_in_lines_by_every_command(rollcall, folder, command):
     (folder / "bad.toml").write_text("[api]\nport = -1\nx = 1\n")
@@ -72,6 +109,11 @@ def test_a_bad_configuration_is_told_in_lines_by_every_command(rollcall, folder,
 def test_check_config_says_that_a_file_is_fine(rollcall):
     assert rollcall("check-config") == (0, "config.toml: fine\n", "")
     assert rollcall("check-config", "--json")[1] == '{"file": "config.toml", "problems": []}\n'
+
+
+def test_check_config_does_not_call_a_missing_file_fine(rollcall, folder):
+    (folder / "config.toml").unlink()
+    assert rollcall("check-config") == (0, "config.toml: not there, the defaults hold\n", "")
 
 
 def test_check_config_knows_that_discord_needs_a_token(rollcall, folder):

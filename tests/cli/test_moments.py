@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.cli.moments import duration, iso, parse
+from engine.cli.moments import day, duration, iso, local, parse
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -44,3 +44,9 @@ def test_durations_are_read_at_a_glance(seconds, text):
 
 def test_moments_are_written_with_milliseconds_and_z():
     assert iso(NOW) == "2026-03-01T12:00:00.000Z"
+
+
+def test_a_day_that_is_known_is_left_out():
+    noon = "2026-03-01T12:00:00.000Z"
+    assert local(noon, day(noon)) == local(noon).split()[1]
+    assert local(noon, day("2026-02-01T12:00:00.000Z")) == local(noon)

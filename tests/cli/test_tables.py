@@ -1,4 +1,18 @@
-from engine.cli.tables import listing
+import io
+
+from rich.console import Console
+
+from engine.cli.tables import Column, listing, table
+
+
+def test_a_narrow_table_folds_prose_and_never_an_id():
+    columns = [Column("GUILD", prose=True), Column("USER")]
+    screen = Console(file=io.StringIO(), width=30)
+    screen.print(table(columns, [["The Home of Board Gamers", "1446201857021181984"]]))
+    lines = screen.file.getvalue().splitlines()
+    assert sum("1446201857021181984" in line for line in lines) == 1
+    assert len(lines) > 2
+    assert "Gamers" in "".join(lines)
 
 
 def test_nested_things_are_listed_in_indented_lines():
