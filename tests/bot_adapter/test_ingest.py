@@ -382,3 +382,15 @@ async def test_what_it_did_is_published_each_second(server, place, start_ingest,
     (shard,) = report["shards"]
     assert shard["connected"]
     assert shard["latency_ms"] is not None
+
+
+async def test_a_heartbeats_answer_is_measured_from_its_own_sending(ingest, journal):
+    """However quick the answer is: on loopback it comes before py-cord's thread has noted the sending."""
+    await journal.until(lambda: journal.snapshots)
+    (shard,) = ingest._shards
+    keeper = shard.socket._keep_alive
+    keeper._last_send -= 1_000
+    answered = keeper._last_ack
+    await shard.socket.send_heartbeat(keeper.get_payload())
+    await journal.until(lambda: keeper._last_ack != answered)
+    assert keeper.latency < 1_000
