@@ -37,7 +37,6 @@ class CommitterStats:
         self.mirror_rebuilds = 0
         self.mirror_stale = True
         self.trimmed = 0
-        self.committed_now = 0
         self.cursor = ""
 
 
@@ -106,7 +105,7 @@ class Committer(pykka.ThreadingActor):
         stats.commits += 1
         stats.effects += len(commit.effects)
         stats.commit_ms += (time.perf_counter() - started) * 1000
-        stats.committed_now, stats.cursor = commit.state.now, commit.state.cursor
+        stats.cursor = commit.state.cursor
         return True
 
     def _try(self, commit: Commit) -> bool:
