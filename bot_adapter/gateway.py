@@ -74,8 +74,8 @@ class GatewaySocket(DiscordWebSocket):
     async def send_heartbeat(self, data: Any) -> None:
         """Send a heartbeat."""
         if self._keep_alive is not None:
-            # py-cord's thread notes the time once it hears that the heartbeat is out. An answer that overtakes
-            # this would be measured from the heartbeat before, and py-cord would warn of a slow connection.
+            # py-cord's thread notes the time once it hears that the heartbeat is out. An answer overtaking
+            # that would be measured from the heartbeat before, and py-cord would warn of a slow connection.
             self._keep_alive._last_send = time.perf_counter()  # noqa: SLF001 - it offers no other way
         await super().send_heartbeat(data)
 
