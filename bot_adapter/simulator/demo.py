@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import signal
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -17,7 +19,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """``port`` 0 takes a free one. ``address_file`` receives the base URL once the server listens."""
+    """``port`` 0 takes the one of the last life, or any that is free.
+
+    ``address_file`` receives the base URL once the server listens. It stays: the next life listens there
+    again, so that whoever was connected to this one comes back by itself.
+    """
 
     habits: Habits = field(default_factory=Habits)
     host: str = "127.0.0.1"
@@ -35,18 +41,28 @@ def main(demo: Demo | None = None) -> int:
     return 0
 
 
+def former_port(host: str, address_file: Path | None) -> int:
+    """Return the port that an earlier life listened at if it is free now, else 0."""
+    if address_file is None:
+        return 0
+    try:
+        port = urlsplit(address_file.read_text(encoding="utf-8").strip()).port or 0
+        socket.create_server((host, port)).close()
+    except (OSError, ValueError):
+        return 0
+    return port
+
+
 async def _run(demo: Demo) -> None:
     stopped = _stop_on_signals()
     world = World(demo.habits.seed)
     community = Community(world, demo.habits)
-    server = SimulatorServer(world, demo.host, demo.port)
+    server = SimulatorServer(world, demo.host, demo.port or former_port(demo.host, demo.address_file))
     await server.start()
     try:
         _publish(demo.address_file, server.base_url)
         await _live(community, stopped)
     finally:
-        if demo.address_file is not None:
-            demo.address_file.unlink(missing_ok=True)
         await server.stop()
         log.info("simulator_stopped", actions=community.actions)
 
