@@ -18,7 +18,7 @@ import structlog
 
 from engine import directories
 from engine.processes.lifeline import watch_parent
-from engine.storage.embedded import DataDirLock
+from engine.storage.lock import DataDirLock
 from engine.storage.protocols import StorageError
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ LAYERS = {
     "engine.log": Layer(set(), {"structlog"}),
     "engine.directories": Layer({"engine.config"}, set()),
     "engine.processes": Layer(
-        {"engine.config", "engine.directories", "engine.storage.embedded"}, {"structlog"}
+        {"engine.config", "engine.directories", "engine.storage.lock"}, {"structlog"}
     ),
     "engine.cli": Layer(
         {

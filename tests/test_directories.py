@@ -5,7 +5,7 @@ import pytest
 
 from engine import directories
 from engine.config import ConfigError, load
-from engine.storage.embedded import DataDirLock
+from engine.storage.lock import DataDirLock
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from engine.processes.control import serving
 from engine.processes.lifeline import Lifeline
 from engine.processes.specs import child_specs
 from engine.processes.supervisor import Supervisor, Verdict
-from engine.storage.embedded import DataDirLock
+from engine.storage.lock import DataDirLock
 
 _log = structlog.get_logger(__name__)
 

@@ -1,12 +1,10 @@
-import os
 import stat
 import subprocess
-import sys
 
 import pytest
 from structlog.testing import capture_logs
 
-from engine.storage.embedded import DataDirLock, EmbeddedServer
+from engine.storage.embedded import EmbeddedServer
 from engine.storage.protocols import StorageError
 from engine.storage.redis_client import connect
 from engine.storage.server_binary import find_server
@@ -138,36 +136,6 @@ class TestDamage:
             server.start()
         assert file.read_bytes() == whole
         assert logs == []
-
-
-class TestLock:
-    def test_a_second_daemon_is_told_the_pid_of_the_first(self, tmp_path):
-        code = (
-            "import sys; from pathlib import Path; from engine.storage.embedded import DataDirLock\n"
-            f"with DataDirLock(Path({str(tmp_path)!r})): print('held', flush=True); sys.stdin.read()"
-        )
-        with subprocess.Popen(
-            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        ) as first:
-            assert first.stdout.readline() == b"held\n"
-            with pytest.raises(StorageError, match=f"{tmp_path} is in use by pid {first.pid}"):
-                DataDirLock(tmp_path).__enter__()
-            with DataDirLock(tmp_path, "engine"):
-                pass
-            first.kill()
-            first.wait()
-            with DataDirLock(tmp_path):
-                pass
-
-    def test_a_lock_names_its_holder_and_lets_go(self, tmp_path):
-        with DataDirLock(tmp_path):
-            assert (tmp_path / "rollcall.lock").read_text() == f"{os.getpid()}\n"
-        with DataDirLock(tmp_path):
-            pass
-
-    def test_a_folder_that_is_not_there_is_told(self, tmp_path):
-        with pytest.raises(StorageError, match="cannot write to the data directory"):
-            DataDirLock(tmp_path / "nowhere").__enter__()
 
 
 class TestBinary:
