@@ -86,8 +86,8 @@ class SqlLedger:
     def close(self) -> None:
         """Close both connections; a commit under way ends first."""
         with self._writing, self._reading:
-            self._writer.close()
             self._reader.close()
+            self._writer.close()  # last: whoever closes last copies the log into the file, and must be able to
 
     def load_partition(self) -> PartitionState:
         """Return where the partition stands; at the journal's start if it never committed."""

@@ -334,3 +334,11 @@ class TestSqlLedger(LedgerContract):
 
     def rows(self, ledger, sql):
         return ledger._reader.execute_sql(sql).fetchall()
+
+    def test_a_closed_ledger_is_one_file(self, tmp_path):
+        """Whoever copies it then has all of it."""
+        ledgers = [SqlLedger(tmp_path / "rollcall.db", number, partitions=2) for number in (0, 1)]
+        Writer(ledgers[0]).write(OPEN)
+        for ledger in ledgers:
+            ledger.close()
+        assert [it.name for it in tmp_path.iterdir()] == ["rollcall.db"]
