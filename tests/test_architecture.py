@@ -39,9 +39,7 @@ LAYERS = {
     "engine.config": Layer({"engine.settings", "engine.domain.rules"}, {"pydantic", "pydantic_core"}),
     "engine.log": Layer(set(), {"structlog"}),
     "engine.directories": Layer({"engine.config"}, set()),
-    "engine.processes": Layer(
-        {"engine.config", "engine.directories", "engine.storage.lock"}, {"structlog"}
-    ),
+    "engine.processes": Layer({"engine.config", "engine.directories", "engine.storage.lock"}, {"structlog"}),
     "engine.cli": Layer(
         {
             *("engine", "engine.config", "engine.daemon", "engine.log", "engine.processes"),
