@@ -29,4 +29,5 @@ def test_wherever_a_commit_is_cut_short_the_rows_are_the_same(evening, tmp_path)
         assert differences(expected, tables_of(Path(it["database"]))) == [], it
     died = Counter(it["point"] for it in cases)
     assert set(died) == {str(it) for it in POINTS}
-    assert {died[f"{when} ledger.commit"] for when in ("before", "after")} == {COMMITS}
+    # What stands alone in a batch makes some more.
+    assert died["before ledger.commit"] == died["after ledger.commit"] >= COMMITS
