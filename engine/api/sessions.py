@@ -1,6 +1,5 @@
 """``/sessions``: voice sessions, open and past, from the ledger."""
 
-from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -9,7 +8,6 @@ from starlette.exceptions import HTTPException
 from engine.api.errors import InvalidField, documented
 from engine.api.providers import LedgerReads
 from engine.api.schemas import Session, SessionId, SessionPage, SessionQuery
-from engine.domain.views import EPOCH
 from engine.storage.queries import SessionFilter
 
 router = APIRouter(prefix="/sessions", tags=["sessions"])
@@ -34,20 +32,5 @@ def session(session_id: Annotated[SessionId, Path(alias="sessionId")], reads: Le
 
 
 def _filter(wanted: SessionQuery) -> SessionFilter:
-    return SessionFilter(
-        guild_id=_int(wanted.guild_id),
-        user_id=_int(wanted.user_id),
-        channel_id=_int(wanted.channel_id),
-        event_id=_int(wanted.event_id),
-        since=_ms(wanted.since),
-        until=_ms(wanted.until),
-        status=wanted.status,
-    )
-
-
-def _int(snowflake: str | None) -> int | None:
-    return None if snowflake is None else int(snowflake)
-
-
-def _ms(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - EPOCH) // timedelta(milliseconds=1)
+    ids = wanted.model_dump(include={"guild_id", "user_id", "channel_id", "event_id"})
+    return SessionFilter.written(ids, wanted.since, wanted.until, wanted.status)

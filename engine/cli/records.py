@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from engine.cli.client import EngineClient, NoEngine
@@ -16,7 +16,6 @@ from engine.storage.protocols import StorageError
 
 # A session as the API gives it (DESIGN.md, "Contracts").
 Row: TypeAlias = dict[str, Any]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PAGE_MAX = 1000  # the most that the API gives at once
 
 
@@ -98,23 +97,13 @@ def _from_ledger(config: Config) -> Source:
 
 
 def _filter(wanted: Wanted) -> queries.SessionFilter:
-    return queries.SessionFilter(
-        guild_id=_int(wanted.guild),
-        user_id=_int(wanted.user),
-        channel_id=_int(wanted.channel),
-        event_id=_int(wanted.event),
-        since=_ms(wanted.since),
-        until=_ms(wanted.until),
-        status=wanted.status,
-    )
-
-
-def _int(snowflake: str | None) -> int | None:
-    return None if snowflake is None else int(snowflake)
-
-
-def _ms(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - _EPOCH) // timedelta(milliseconds=1)
+    ids = {
+        "guild_id": wanted.guild,
+        "user_id": wanted.user,
+        "channel_id": wanted.channel,
+        "event_id": wanted.event,
+    }
+    return queries.SessionFilter.written(ids, wanted.since, wanted.until, wanted.status)
 
 
 class Names(NamedTuple):

@@ -4,9 +4,10 @@ Each function takes an open database (``database.open_readonly``) and answers as
 plain dictionaries in the words of the HTTP API.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -48,6 +49,18 @@ class SessionFilter:
     since: int | None = None
     until: int | None = None
     status: str | None = None
+
+    @classmethod
+    def written(
+        cls, ids: Mapping[str, str | None], since: datetime | None, until: datetime | None, status: str | None
+    ) -> "SessionFilter":
+        """Read a filter as people write it: ``ids`` by the names of the fields, in digits."""
+        numbers = {name: int(text) for name, text in ids.items() if text is not None}
+        return cls(**numbers, since=_ms(since), until=_ms(until), status=status)
+
+
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - views.EPOCH) // timedelta(milliseconds=1)
 
 
 class Page(NamedTuple):
