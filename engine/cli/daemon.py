@@ -1,5 +1,6 @@
 """Commands that run the daemon or a part of it, replace a part, or check the configuration."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -129,6 +130,7 @@ def _loaded(path: ConfigFile, process: str) -> "Config":
     from engine import log
     from engine.config import load
 
+    os.umask(0o077)  # what the daemon writes says who was where
     config = load(path)
     log.configure(process, level=config.log.level, form=config.log.format, secrets=config.secrets)
     return config

@@ -87,7 +87,7 @@ class SqlLedger:
         """Close both connections; a commit under way ends first."""
         with self._writing, self._reading:
             self._reader.close()
-            self._writer.close()  # last: whoever closes last copies the log into the file, and must be able to
+            self._writer.close()  # last: the last to close copies the log into the file, if it can write
 
     def load_partition(self) -> PartitionState:
         """Return where the partition stands; at the journal's start if it never committed."""
