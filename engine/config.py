@@ -220,7 +220,7 @@ def _with_secrets(config: Config, environ: Mapping[str, str]) -> Config:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         problem = "there is no such file"
     except OSError as error:
@@ -264,8 +264,6 @@ def _problem(error: "ErrorDetails") -> str:
         return f"{place}: should be a table (got {_shown(error['input'])})"
     if error["type"] == "value_error":
         text = error["msg"].removeprefix("Value error, ")
-        if isinstance(error["input"], dict):  # a rule about a whole table names its key itself
-            return f"{place}.{text}"
         return f"{place}: {text} (got {_shown(error['input'])})"
     return f"{place}: {error['msg'].removeprefix('Input ')} (got {_shown(error['input'])})"
 

@@ -8,7 +8,16 @@ import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 # Snowflakes are unsigned 64-bit; the ledger's integers are signed.
 _MAX_ID = 2**63 - 1
@@ -69,18 +78,20 @@ class Discord(Table):
     token: SecretStr | None = None
     api_base_url: Annotated[str, Field(pattern=r"^(https?://[^\s/]\S*)?$")] = ""
     gateway: Literal["auto", "discord", "simulator"] = "auto"
-    shard_ids: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False)] = ()
     shard_count: Annotated[int, Field(ge=0, le=16_384)] = 0
+    shard_ids: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False)] = ()
     members_intent: bool = False
     log_channel_id: DiscordId = None
 
-    @model_validator(mode="after")
-    def _shards_fit(self) -> "Discord":
-        if len(set(self.shard_ids)) != len(self.shard_ids):
-            raise ValueError("shard_ids: names a shard twice")
-        if any(shard >= self.shard_count for shard in self.shard_ids):
-            raise ValueError(f"shard_ids: must lie below shard_count, which is {self.shard_count}")
-        return self
+    @field_validator("shard_ids")  # of the key, not of the table: told with all other errors
+    @classmethod
+    def _shards_fit(cls, shard_ids: tuple[int, ...], table: ValidationInfo) -> tuple[int, ...]:
+        if len(set(shard_ids)) != len(shard_ids):
+            raise ValueError("names a shard twice")
+        count = table.data.get("shard_count")
+        if count is not None and any(shard >= count for shard in shard_ids):
+            raise ValueError(f"must lie below shard_count, which is {count}")
+        return shard_ids
 
 
 class Storage(Table):

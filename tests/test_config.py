@@ -94,6 +94,18 @@ def test_each_problem_is_one_line_that_names_its_place(problems, text, expected)
     assert "\n" not in line
 
 
+def test_shards_that_do_not_fit_are_told_beside_other_problems_of_their_table(problems):
+    assert problems("[discord]\nshard_ids = [2]\nshard_count = 2\ngatway = 1") == [
+        "discord.gatway: unknown key (did you mean gateway?)",
+        "discord.shard_ids: must lie below shard_count, which is 2 (got [2])",
+    ]
+
+
+def test_a_byte_order_mark_is_no_problem(tmp_path):
+    (tmp_path / "config.toml").write_bytes(b"\xef\xbb\xbf[log]\nlevel = 'debug'\n")
+    assert load(tmp_path / "config.toml", {}).log.level == "debug"
+
+
 def test_a_socket_path_that_no_socket_can_have_is_refused(problems):
     [line] = problems(f"[api]\nsocket = '/{'x' * 104}'")
     assert line.startswith("api.socket: is too long for a Unix socket")
