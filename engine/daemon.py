@@ -132,12 +132,13 @@ def _start_engine(config: "Config", stack: ExitStack) -> "Engine":
         batch_max_entries=config.engine.batch_max_entries,
         park_after_ms=round(config.engine.park_after_s * 1000),
     )
-    opened = [stores(config, partition) for partition in range(config.storage.partitions)]
-    for it in opened:
-        stack.callback(it.ledger.close)
+    opened: list[Stores] = []
+    for partition in range(config.storage.partitions):
+        opened.append(stores(config, partition))
+        stack.callback(opened[-1].ledger.close)
     engine = Engine(settings, opened, config.rules)
-    stack.callback(engine.stop)
     engine.start()
+    stack.callback(engine.stop)
     return engine
 
 

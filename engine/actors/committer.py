@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pykka
 import structlog
 
+from engine.actors.supervisor import told
 from engine.domain.effects import PostMessage
 from engine.storage.protocols import Commit, StorageBusy, Stores
 
@@ -38,6 +39,7 @@ class CommitterStats:
         self.mirror_stale = True
         self.trimmed = 0
         self.cursor = ""
+        self.death = ""  # what it died of
 
 
 class Committer(pykka.ThreadingActor):
@@ -69,20 +71,22 @@ class Committer(pykka.ThreadingActor):
 
     def on_receive(self, message: Commit | Drained) -> None:
         """Make one batch durable (tell), or answer that all before are (ask)."""
+        try:
+            self._take(message)
+        except BaseException as error:
+            self.stats.death = told(error)
+            if isinstance(message, Drained):
+                self.stop()  # a failed ask alone would leave an actor that has lost its batches
+            raise
+
+    def _take(self, message: Commit | Drained) -> None:
         if not isinstance(message, Commit):
-            self._drain()
+            self._commit_gathered()
             return
         self._gathered.append(message)
         together = sum(len(commit.effects) for commit in self._gathered)
         if self.actor_inbox.empty() or together >= EFFECTS_TOGETHER:
             self._commit_gathered()  # else with the next message, which is at hand
-
-    def _drain(self) -> None:
-        try:
-            self._commit_gathered()
-        except BaseException:
-            self.stop()  # a failed ask alone would leave an actor that has lost its batches
-            raise
 
     def _commit_gathered(self) -> None:
         if not self._gathered or self._gave_up:

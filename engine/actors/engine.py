@@ -3,12 +3,13 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import pykka
 import structlog
 
-from engine.actors.partition import Inside, Introduce, Partition, PartitionSettings
+from engine.actors.partition import Begin, Inside, Partition, PartitionSettings
 from engine.actors.pool import Dispatcher
 from engine.actors.supervisor import CheckChildren, Children, Roster, Supervisor, Watch
 from engine.domain.rules import Rules
@@ -43,7 +44,18 @@ class Engine:
         self._dispatcher: Dispatcher | None = None
 
     def start(self) -> None:
-        """Return when every partition stands where its ledger stands. Raises what keeps one from it."""
+        """Return when every partition stands where its ledger stands.
+
+        Raises what keeps one from it, and then nothing runs.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        log.info("engine_started", partitions=len(self._partitions), workers=self._settings.workers)
+
+    def _start(self) -> None:
         self._dispatcher = Dispatcher(self._settings.workers)
         self._supervisor = Supervisor.start(self._give_up)
         for number, stores in enumerate(self._stores):
@@ -52,9 +64,9 @@ class Engine:
             )
             ref = Partition.start(settings, stores, self._dispatcher, self._supervisor, self._rules)
             self._partitions.append(ref)
-            self.inside.append(cast("Inside", ref.ask(Introduce(), timeout=START_TIMEOUT_S)))
-            self._supervisor.tell(Watch(f"partition:{number}", ref))
-        log.info("engine_started", partitions=len(self._partitions), workers=self._settings.workers)
+            inside = cast("Inside", ref.ask(Begin(), timeout=START_TIMEOUT_S))
+            self.inside.append(inside)
+            self._supervisor.tell(Watch(f"partition:{number}", ref, partial(getattr, inside.stats, "death")))
 
     def stop(self) -> None:
         """Stop reading, commit what was taken, end the actors. Open sessions stay open."""

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import pykka
@@ -12,7 +13,7 @@ import structlog
 from engine.actors.committer import Committer, CommitterStats, Drained
 from engine.actors.guilds import Backing, Guilds, Refused
 from engine.actors.pool import Dispatcher
-from engine.actors.supervisor import Watch
+from engine.actors.supervisor import Watch, told
 from engine.domain.inputs import GuildsKnown
 from engine.domain.partition import START, PartitionState, admit
 from engine.domain.rules import Rules
@@ -52,6 +53,7 @@ class PartitionStats:
         self.journal_away_since: float | None = None
         self.state = PartitionState()
         self.rewinds = 0
+        self.death = ""  # what it died of
 
 
 class Inside(NamedTuple):
@@ -65,8 +67,8 @@ class Inside(NamedTuple):
     halt: Callable[[], None]
 
 
-class Introduce(NamedTuple):
-    """Ask (Inside), once."""
+class Begin(NamedTuple):
+    """Ask (Inside), once: stand where the ledger stands, and go to work. Raises what keeps it from that."""
 
 
 class _Turn(NamedTuple):
@@ -100,22 +102,21 @@ class Partition(pykka.ThreadingActor):
         self.guilds = Guilds(dispatcher, supervisor, backing, rules)
 
     def on_start(self) -> None:
-        """Stand where the ledger stands."""
-        self.state = self.stats.state = self._stores.ledger.load_partition()
-        # Watched too: a partition without entries does not notice its end.
-        self._supervisor.tell(Watch(f"committer:{self.settings.number}", self.committer))
-        self.actor_ref.tell(_Turn())
+        """Have the committer watched too: a partition without entries does not notice its end."""
+        name, stats = f"committer:{self.settings.number}", self.committer_stats
+        self._supervisor.tell(Watch(name, self.committer, partial(getattr, stats, "death")))
 
-    def on_receive(self, message: _Turn | Introduce) -> Inside | None:
-        """Take one batch, then the next; or let others look inside."""
-        if isinstance(message, Introduce):
-            return self._inside()
+    def on_receive(self, message: _Turn | Begin) -> Inside | None:
+        """Take one batch, then the next."""
+        if isinstance(message, Begin):
+            return self._begin()
         try:
             self._turn()
         except ConnectionError as error:
             self._journal_away(error)
-        except StorageBusy:
-            if not self._halt.is_set():
+        except BaseException as error:
+            if not (isinstance(error, StorageBusy) and self._halt.is_set()):
+                self.stats.death = self.committer_stats.death or told(error)
                 raise
         if not self._halt.is_set():
             self.actor_ref.tell(_Turn())
@@ -130,7 +131,9 @@ class Partition(pykka.ThreadingActor):
         """Stop reading; may be called from any thread. What cannot be committed now, the journal keeps."""
         self._halt.set()
 
-    def _inside(self) -> Inside:
+    def _begin(self) -> Inside:
+        self.state = self.stats.state = self._stores.ledger.load_partition()
+        self.actor_ref.tell(_Turn())
         return Inside(
             self.settings.number,
             self.stats,

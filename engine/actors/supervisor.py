@@ -11,7 +11,15 @@ from typing import Any, NamedTuple
 import pykka
 import structlog
 
+from engine.storage.protocols import StorageError
+
 log = structlog.get_logger(__name__)
+
+
+def told(error: BaseException) -> str:
+    """Say in one line what ended an actor; storage's own words are for people already."""
+    text = str(error) if isinstance(error, StorageError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())
 
 
 class Budget(NamedTuple):
@@ -30,10 +38,11 @@ class ChildFailed(NamedTuple):
 
 
 class Watch(NamedTuple):
-    """Tell: look after an actor that must never die."""
+    """Tell: look after an actor that must never die. ``why`` says in a line what it died of."""
 
     name: str
     ref: "pykka.ActorRef[Any]"
+    why: Callable[[], str]
 
 
 class CheckChildren(NamedTuple):
@@ -61,7 +70,7 @@ class Supervisor(pykka.ThreadingActor):
         super().__init__()
         self._give_up = give_up
         self._budget = budget
-        self._watched: dict[str, pykka.ActorRef[Any]] = {}
+        self._watched: dict[str, Watch] = {}
         self._failures: dict[str, deque[int]] = {}
         self._roster = Roster({}, {}, {})
 
@@ -70,8 +79,8 @@ class Supervisor(pykka.ThreadingActor):
         match message:
             case ChildFailed():
                 return self._may_restart(message)
-            case Watch(name, ref):
-                self._watched[name] = ref
+            case Watch():
+                self._watched[message.name] = message
             case CheckChildren():
                 self._check()
             case Children():
@@ -95,6 +104,6 @@ class Supervisor(pykka.ThreadingActor):
         return True
 
     def _check(self) -> None:
-        for name, ref in self._watched.items():
+        for name, ref, why in self._watched.values():
             if not ref.is_alive():
-                self._give_up(f"{name} died")
+                self._give_up(f"{name} died: {why() or 'it never started, or was stopped'}")

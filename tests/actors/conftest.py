@@ -9,7 +9,7 @@ import pykka
 import pytest
 
 from engine.actors import committer, guilds, partition
-from engine.actors.partition import Inside, Introduce, Partition, PartitionSettings
+from engine.actors.partition import Begin, Inside, Partition, PartitionSettings
 from engine.actors.pool import Dispatcher
 from engine.actors.supervisor import Budget, Children, Roster, Supervisor, Watch
 from engine.domain.inputs import Entry, Input
@@ -87,8 +87,8 @@ class Bench:
     def start(self) -> "Bench":
         stores = Stores(self.journal, self.ledger, self.live, self.outbox)
         self.ref = Partition.start(self.settings, stores, self.dispatcher, self.supervisor, self.rules)
-        self.inside = self.ref.ask(Introduce(), timeout=DEADLINE_S)
-        self.supervisor.tell(Watch("partition:0", self.ref))
+        self.inside = self.ref.ask(Begin(), timeout=DEADLINE_S)
+        self.supervisor.tell(Watch("partition:0", self.ref, lambda: self.inside.stats.death))
         return self
 
     def write(self, *inputs: Input, source: str = "ingest") -> None:
@@ -114,7 +114,7 @@ class Bench:
         return self.supervisor.ask(Children(), timeout=DEADLINE_S)
 
     def watched(self, name: str) -> "pykka.ActorRef[Any]":
-        return self.supervisor._actor_weakref()._watched[name]
+        return self.supervisor._actor_weakref()._watched[name].ref
 
     def expected(self) -> Rows:
         return fold(self.written, self.rules)

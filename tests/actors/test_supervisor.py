@@ -63,8 +63,8 @@ def test_a_watched_actor_that_never_started_is_noticed(supervisor, given_up, wai
     """When on_start raises, pykka calls neither on_failure nor on_stop, and start() returns a ref."""
     living, dead = Silent.start(breaks=False), Silent.start(breaks=True)
     wait_until(lambda: not dead.is_alive())
-    supervisor.tell(Watch("living", living))
-    supervisor.tell(Watch("dead", dead))
+    supervisor.tell(Watch("living", living, lambda: "no"))
+    supervisor.tell(Watch("dead", dead, lambda: "a cause"))
     supervisor.tell(CheckChildren())
     supervisor.ask(Children(), timeout=10)
-    assert given_up == ["dead died"]
+    assert given_up == ["dead died: a cause"]

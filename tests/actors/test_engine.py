@@ -1,0 +1,90 @@
+"""The actors together: a start that fails leaves nothing, and a death says why."""
+
+import pykka
+import pytest
+
+from engine.actors.engine import Engine, EngineSettings
+from engine.domain.inputs import Entry, VoiceStateChanged
+from engine.domain.rules import Rules
+from engine.storage.protocols import StorageError, Stores
+from tests.actors.memory import MemoryJournal, MemoryLedger, MemoryLive, MemoryOutbox
+
+UPDATE = Entry("ingest", 1, VoiceStateChanged(1_000, 1 << 22, 5, 7))
+
+
+def broken(*_):
+    raise StorageError("rollcall.db: disk I/O error")
+
+
+def stores():
+    return Stores(MemoryJournal(), MemoryLedger(), MemoryLive(), MemoryOutbox())
+
+
+@pytest.fixture
+def start():
+    """``start(*stores)``: a running engine, stopped at the end."""
+    started = []
+
+    def start(*of_partitions):
+        started.append(Engine(EngineSettings(), of_partitions, Rules()))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for engine in started:
+        engine.stop()
+
+
+@pytest.fixture
+def check(wait_until):
+    """``check(engine)``: check until it has failed; return the reason."""
+
+    def check(engine):
+        wait_until(lambda: engine.check() or engine.failed.is_set(), "the engine's failure")
+        return engine.reason
+
+    return check
+
+
+@pytest.mark.parametrize("unreadable", [0, 1])
+def test_a_ledger_that_cannot_be_read_is_the_error_and_nothing_runs_on(start, unreadable):
+    """Whether a thread stays is looked after in conftest."""
+    of_partitions = [stores(), stores()]
+    of_partitions[unreadable].ledger.load_partition = broken
+    with pytest.raises(StorageError, match=r"^rollcall\.db: disk I/O error$"):
+        start(*of_partitions)
+    assert pykka.ActorRegistry.get_all() == []
+
+
+def test_a_commit_that_cannot_be_is_the_reason(start, check):
+    of_partition = stores()
+    of_partition.ledger.on_commit = broken
+    engine = start(of_partition)
+    of_partition.journal.append(UPDATE)
+    assert check(engine) == "committer:0 died: rollcall.db: disk I/O error"
+
+
+def test_a_guild_that_cannot_be_loaded_is_the_reason(start, check):
+    of_partitions = [stores(), stores()]
+    of_partitions[1].ledger.on_load = broken
+    engine = start(*of_partitions)
+    of_partitions[1].journal.append(UPDATE)
+    assert check(engine) == "partition:1 died: rollcall.db: disk I/O error"
+
+
+def test_a_defect_is_the_reason_in_one_line(start, check):
+    def defect(*_):
+        raise ValueError("two\nlines")
+
+    of_partition = stores()
+    of_partition.journal.read = defect
+    assert check(start(of_partition)) == "partition:0 died: ValueError: two lines"
+
+
+def test_a_partition_that_dies_of_its_committer_says_what_that_died_of(start, wait_until):
+    of_partition = stores()
+    of_partition.ledger.on_commit = broken
+    engine = start(of_partition)
+    of_partition.journal.append(UPDATE)
+    wait_until(lambda: not engine.alive() or of_partition.journal.append(UPDATE), "the partition's end")
+    assert engine.inside[0].stats.death == "rollcall.db: disk I/O error"
