@@ -38,6 +38,7 @@ class Engine:
         self._settings, self._stores, self._rules = settings, stores, rules
         self.failed = threading.Event()
         self.reason = ""
+        self._stopping = False
         self.inside: list[Inside] = []
         self._partitions: list[pykka.ActorRef[Partition]] = []
         self._supervisor: pykka.ActorRef[Supervisor] | None = None
@@ -70,6 +71,7 @@ class Engine:
 
     def stop(self) -> None:
         """Stop reading, commit what was taken, end the actors. Open sessions stay open."""
+        self._stopping = True
         for inside in self.inside:
             inside.halt()
         for ref in reversed(self._partitions):
@@ -100,7 +102,7 @@ class Engine:
         return roster or Roster({}, {}, {})
 
     def _give_up(self, reason: str) -> None:
-        if not self.failed.is_set():
+        if not self.failed.is_set() and not self._stopping:  # an end that was ordered is no death
             log.error("engine_failed", reason=reason)
             self.reason = reason
             self.failed.set()

@@ -1,8 +1,10 @@
-"""The actors together: a start that fails leaves nothing, and a death says why."""
+"""The actors together: a start that fails leaves nothing, a death says why, and a stop is no death."""
 
 import pykka
 import pytest
+from structlog.testing import capture_logs
 
+from engine.actors import engine as module
 from engine.actors.engine import Engine, EngineSettings
 from engine.domain.inputs import Entry, VoiceStateChanged
 from engine.domain.rules import Rules
@@ -88,3 +90,19 @@ def test_a_partition_that_dies_of_its_committer_says_what_that_died_of(start, wa
     of_partition.journal.append(UPDATE)
     wait_until(lambda: not engine.alive() or of_partition.journal.append(UPDATE), "the partition's end")
     assert engine.inside[0].stats.death == "rollcall.db: disk I/O error"
+
+
+def test_children_that_end_in_a_planned_stop_have_not_died(start, monkeypatch):
+    engine = start(stores(), stores())
+    stop = module._stop
+
+    def stop_and_look(ref):
+        stop(ref)
+        engine.check()
+        engine.roster()  # answered after the look
+
+    monkeypatch.setattr(module, "_stop", stop_and_look)
+    with capture_logs() as logs:
+        engine.stop()
+    assert [it["event"] for it in logs] == ["engine_stopped"]
+    assert not engine.failed.is_set()
