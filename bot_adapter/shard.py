@@ -150,10 +150,10 @@ class Shard:
 
     async def _survive(self, error: Exception) -> None:
         """Note the loss and what can be resumed. Raises ``FatalLogin`` where going on is no use."""
-        reason = f"{type(error).__name__}: {error}".rstrip(": ")[:300]
+        reason = _reason(error, self.socket)
         self._reachable = self.socket is not None
         if self.socket is None:
-            log.warning("gateway_unreachable", shard_id=self.shard_id, reason=reason)
+            log.warning("gateway_unreachable", shard_id=self.shard_id or 0, reason=reason)
             return
         self._remember(self.socket)
         self.intake.lost(self._lost_at(self.socket), reason)
@@ -178,6 +178,13 @@ class Shard:
     def _forget(self) -> None:
         self._session_id = self._sequence = self._resume_url = None
         self._resumes_in_vain = 0
+
+
+def _reason(error: Exception, socket: GatewaySocket | None) -> str:
+    if isinstance(error, ReconnectWebSocket) and socket is not None:  # has no text of its own
+        ended = f"the connection ended (close code {socket.socket.close_code})"
+        return ended if error.resume else "Discord wants a new session"
+    return f"{type(error).__name__}: {error}".rstrip(": ")[:300]
 
 
 async def _read(socket: GatewaySocket) -> NoReturn:

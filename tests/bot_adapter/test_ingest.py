@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot_adapter import shard
 from bot_adapter.shard import FatalLogin
@@ -394,3 +395,11 @@ async def test_a_heartbeats_answer_is_measured_from_its_own_sending(ingest, jour
     await shard.socket.send_heartbeat(keeper.get_payload())
     await journal.until(lambda: keeper._last_ack != answered)
     assert keeper.latency < 1_000
+
+
+async def test_a_lost_connection_is_logged_with_its_shard_and_a_reason(server, ingest, journal):
+    with capture_logs() as logs:
+        server.gateway.drop(code=4000)
+        lost = await journal.until(lambda: next((it for it in logs if it["event"] == "gateway_lost"), None))
+    assert lost["shard_id"] == 0
+    assert "close code" in lost["reason"]
