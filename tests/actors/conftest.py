@@ -114,6 +114,7 @@ class Bench:
         return self.supervisor.ask(Children(), timeout=DEADLINE_S)
 
     def watched(self, name: str) -> "pykka.ActorRef[Any]":
+        self.roster()  # answered after what was told before
         return self.supervisor._actor_weakref()._watched[name].ref
 
     def expected(self) -> Rows:
