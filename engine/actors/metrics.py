@@ -26,6 +26,23 @@ _HELP = {
     "connected_shards": "Gateway connections that are up",
     "actor_restarts": "Restarts of guild actors",
 }
+_INGEST_COUNTERS = {
+    "received": "Dispatches received from the gateway",
+    "appended": "Inputs made of them",
+    "reconnects": "Gateway connections lost",
+    "resumes": "Gateway connections resumed",
+    "identifies": "Gateway connections begun anew",
+    "posted": "Outbox effects done",
+    "post_failures": "Outbox effects refused",
+    "journal_appended": "Entries taken for the journal",
+    "journal_refused": "Inputs refused because memory and spool were full",
+    "journal_resent": "Entries sent again after a lost reply",
+}
+_INGEST_GAUGES = {
+    "journal_buffered": "Entries waiting in memory",
+    "journal_spooled": "Entries waiting in the spool file",
+    "journal_spool_bytes": "Size of the spool file",
+}
 
 
 def counters(inside: Sequence[Inside]) -> dict[str, float]:
@@ -67,6 +84,17 @@ def samples(
         yield Sample(f"rollcall_{name}_total", "counter", _HELP[name], value)
     for name, value in gauges(inside, counts, now).items():
         yield Sample(f"rollcall_{name}", "gauge", _HELP[name], value)
-    for name, value in ingest.items():
-        if isinstance(value, int | float):
-            yield Sample(f"rollcall_ingest_{name}", "gauge", f"The ingest's {name}, as last told", value)
+    yield from _ingest_samples(ingest)
+
+
+def _ingest_samples(ingest: Described) -> Iterable[Sample]:
+    """Yield what the ingest last told of itself; its counters begin anew with each of its lives."""
+    for name, text in _INGEST_COUNTERS.items():
+        if name in ingest:
+            yield Sample(f"rollcall_ingest_{name}_total", "counter", text, ingest[name])
+    for name, text in _INGEST_GAUGES.items():
+        if name in ingest:
+            yield Sample(f"rollcall_ingest_{name}", "gauge", text, ingest[name])
+    if "malformed" in ingest:
+        malformed = sum(ingest["malformed"].values())
+        yield Sample("rollcall_ingest_malformed_total", "counter", "Malformed payloads dropped", malformed)

@@ -17,8 +17,8 @@ APPLICATION_ID = int.from_bytes(b"Roll")
 BUSY_TIMEOUT_MS = 5_000
 CACHE_KIB = 256 * 1024  # an upper bound: no more is taken than the file has
 READER_CACHE_KIB = 8 * 1024
-# Pages of the log between two checkpoints (128 MiB). A page written by several commits is copied back once.
-CHECKPOINT_PAGES = 32_768
+# Pages of the log between two checkpoints (32 MiB). A page written by several commits is copied back once.
+CHECKPOINT_PAGES = 8_192
 # FULL: a commit is on the disk when it returns. NORMAL could lose the last ones with the power.
 DURABLE: dict[str, int | str] = {
     "journal_mode": "wal",
