@@ -65,24 +65,24 @@ def counters(inside: Sequence[Inside]) -> dict[str, float]:
     }
 
 
-def gauges(inside: Sequence[Inside], counts: dict[str, int], now: int) -> dict[str, float]:
+def gauges(inside: Sequence[Inside], open_sessions: int, now: int) -> dict[str, float]:
     """Return what goes up and down; ``now``: the clock, in ms UTC."""
     shards = {it.shard_id: it for part in inside for it in part.stats.state.connections.values()}
     return {
         "guild_actors": sum(len(it.guilds) for it in inside),
-        "open_sessions": counts.get("openSessions", 0),
+        "open_sessions": open_sessions,
         "behind_seconds": max((now - it.stats.state.now for it in inside), default=0) / 1000,
         "connected_shards": sum(shard.connected for shard in shards.values()),
     }
 
 
 def samples(
-    inside: Sequence[Inside], counts: dict[str, int], restarts: int, ingest: Described, now: int
+    inside: Sequence[Inside], open_sessions: int, restarts: int, ingest: Described, now: int
 ) -> Iterable[Sample]:
     """Yield every number as Prometheus' sample; the ingest's own under ``rollcall_ingest_``."""
     for name, value in {**counters(inside), "actor_restarts": restarts}.items():
         yield Sample(f"rollcall_{name}_total", "counter", _HELP[name], value)
-    for name, value in gauges(inside, counts, now).items():
+    for name, value in gauges(inside, open_sessions, now).items():
         yield Sample(f"rollcall_{name}", "gauge", _HELP[name], value)
     yield from _ingest_samples(ingest)
 

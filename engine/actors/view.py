@@ -15,7 +15,7 @@ from engine.domain.views import iso
 from engine.inspection import Described, Readiness, Sample
 
 CAUGHT_UP_MS = 5_000  # heartbeats come each second: a partition's time further back than this is behind
-COUNTS_AGE_S = 2.0
+COUNT_AGE_S = 2.0
 
 
 class Lookups(NamedTuple):
@@ -33,7 +33,7 @@ class EngineView:
     def __init__(self, engine: Engine, lookups: Lookups) -> None:
         self._engine, self._lookups = engine, lookups
         self._started_at = _now()
-        self._counted: tuple[float, dict[str, int]] = (float("-inf"), {})
+        self._counted = (float("-inf"), 0)
 
     def alive(self) -> bool:
         """Return whether the partitions run."""
@@ -57,14 +57,14 @@ class EngineView:
             "partitions": len(self._engine.inside),
             "guildActors": sum(len(inside.guilds) for inside in self._engine.inside),
             "quarantined": sorted(self._engine.roster().quarantined),
-            **self.counts(),
+            **self._lookups.counts(),
         }
 
-    def counts(self) -> dict[str, int]:
-        """Return the ledger's counts, at most ``COUNTS_AGE_S`` old."""
+    def open_sessions(self) -> int:
+        """Return how many sessions are open, a count at most ``COUNT_AGE_S`` old."""
         counted_at, counted = self._counted
-        if time.monotonic() - counted_at > COUNTS_AGE_S:
-            counted = self._lookups.counts()
+        if time.monotonic() - counted_at > COUNT_AGE_S:
+            counted = sum(self._lookups.open_by_guild().values())
             self._counted = (time.monotonic(), counted)
         return counted
 
@@ -121,13 +121,14 @@ class EngineView:
         return {
             "at": iso(_now()),
             "counters": counters(inside),
-            "gauges": gauges(inside, self.counts(), _now()),
+            "gauges": gauges(inside, self.open_sessions(), _now()),
         }
 
     def samples(self) -> Iterable[Sample]:
         """Yield the metrics."""
         restarts = sum(self._engine.roster().restarts.values())
-        return samples(self._engine.inside, self.counts(), restarts, self._lookups.ingest() or {}, _now())
+        told = self._lookups.ingest() or {}
+        return samples(self._engine.inside, self.open_sessions(), restarts, told, _now())
 
     def _guild(self, guild_id: int) -> Described:
         inside = self._engine.inside[partition_of(guild_id, len(self._engine.inside))]
