@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from engine.domain.event_effects import EventEffect
 from engine.domain.sessions import Session
 
 
@@ -28,11 +29,15 @@ class SaveSession(Struct, frozen=True, gc=False):
 
 
 class DropSession(Struct, frozen=True, gc=False):
-    """Remove a session that turned out shorter than the minimum, with its spans."""
+    """Remove a session that turned out shorter than the minimum, with its spans.
+
+    It had begun at ``joined_at`` and was left ``at``.
+    """
 
     guild_id: int
     user_id: int
     joined_at: int
+    at: int
 
 
 class SaveSpan(Struct, frozen=True, gc=False):
@@ -44,6 +49,7 @@ class SaveSpan(Struct, frozen=True, gc=False):
     started_at: int
     ended_at: int
     flags: int
+    roles: tuple[int, ...] = ()
 
 
 class DropSpans(Struct, frozen=True, gc=False):
@@ -87,13 +93,30 @@ class DropChannel(Struct, frozen=True, gc=False):
     at: int
 
 
-class PostMessage(Struct, frozen=True, gc=False):
+class PostMessage(Struct, frozen=True, tag="message", gc=False):
     """Post to a Discord channel, through the outbox. ``outbox_id`` is derived: same effect, same id."""
 
     outbox_id: str
     guild_id: int
     channel_id: int
     content: str
+    at: int
+
+
+class GrantRole(Struct, frozen=True, tag="role", gc=False):
+    """Grant a Discord role, through the outbox. Doing it twice is harmless."""
+
+    outbox_id: str
+    guild_id: int
+    user_id: int
+    role_id: int
+    at: int
+
+
+class ForgetMember(Struct, frozen=True, gc=False):
+    """Remove or anonymize a person everywhere in the partition's rows."""
+
+    user_id: int
     at: int
 
 
@@ -106,6 +129,9 @@ class SettleOutbox(Struct, frozen=True, gc=False):
     at: int
 
 
+# What the outbox carries to the ingest.
+ToDiscord: TypeAlias = PostMessage | GrantRole
+
 Effect: TypeAlias = (
     SaveSession
     | DropSession
@@ -115,5 +141,8 @@ Effect: TypeAlias = (
     | SaveChannel
     | DropChannel
     | PostMessage
+    | GrantRole
+    | ForgetMember
     | SettleOutbox
+    | EventEffect
 )

@@ -9,6 +9,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from engine.domain.event_inputs import EventInput, ScheduledEvent
+
 
 class VoiceFlags(IntFlag):
     """What cuts a session into spans (Discord, "Voice State Structure"), and our own mark of a gap."""
@@ -29,7 +31,7 @@ class VoiceState(Struct, frozen=True, array_like=True, gc=False):
     flags: int = 0
     gateway_session_id: str | None = None
     bot: bool = False
-    roles: tuple[int, ...] = ()
+    roles: tuple[int, ...] | None = ()
 
 
 class Channel(Struct, frozen=True, array_like=True, gc=False):
@@ -57,6 +59,7 @@ class ShardBeat(Struct, frozen=True, array_like=True, gc=False):
 class VoiceStateChanged(Struct, frozen=True, array_like=True, tag=1, gc=False):
     """A VOICE_STATE_UPDATE. ``channel_id`` is None for a leave.
 
+    ``roles`` are in order of their ids; None where the payload told nothing of the member.
     ``replayed_from`` is set on what a RESUME replays: the moment the connection was lost, so that the truth
     lies in ``[replayed_from, at]``.
     """
@@ -68,7 +71,7 @@ class VoiceStateChanged(Struct, frozen=True, array_like=True, tag=1, gc=False):
     flags: int = 0
     gateway_session_id: str | None = None
     bot: bool = False
-    roles: tuple[int, ...] = ()
+    roles: tuple[int, ...] | None = ()
     replayed_from: int | None = None
 
 
@@ -83,6 +86,7 @@ class GuildSnapshot(Struct, frozen=True, array_like=True, tag=2, gc=False):
     name: str = ""
     afk_channel_id: int | None = None
     own_user_id: int | None = None
+    scheduled_events: tuple[ScheduledEvent, ...] | None = None  # None: not told
 
 
 class GuildChanged(Struct, frozen=True, array_like=True, tag=3, gc=False):
@@ -140,6 +144,7 @@ class RolesChanged(Struct, frozen=True, array_like=True, tag=8, gc=False):
     guild_id: int
     user_id: int
     roles: tuple[int, ...] = ()
+    replayed_from: int | None = None
 
 
 class GuildUnavailable(Struct, frozen=True, array_like=True, tag=9, gc=False):
@@ -193,6 +198,17 @@ class GuildsKnown(Struct, frozen=True, array_like=True, tag=13, gc=False):
     guild_ids: tuple[int, ...] = ()
 
 
+class MemberForgotten(Struct, frozen=True, array_like=True, tag=22, gc=False):
+    """A request to forget a person (``rollcall forget``), to every partition.
+
+    What the journal tells of ``user_id`` up to ``at`` has no effect from then on, however often it is read.
+    """
+
+    at: int
+    user_id: int
+    request_id: str = ""
+
+
 GuildInput: TypeAlias = (
     VoiceStateChanged
     | GuildSnapshot
@@ -206,7 +222,7 @@ GuildInput: TypeAlias = (
     | GuildLost
     | OutboxOutcome
 )
-Input: TypeAlias = GuildInput | Heartbeat | GuildsKnown
+Input: TypeAlias = GuildInput | EventInput | Heartbeat | GuildsKnown | MemberForgotten
 
 
 class Entry(Struct, frozen=True, array_like=True, gc=False):

@@ -46,7 +46,7 @@ def _drop_bots(draft: Draft, snapshot: GuildSnapshot) -> None:
     """Forget whoever was taken for a person until now."""
     for state in snapshot.voice_states:
         if state.bot and not draft.rules.track_bots and state.user_id in draft.sessions:
-            drop(draft, draft.sessions[state.user_id])
+            drop(draft, draft.sessions[state.user_id], snapshot.at)
 
 
 def _gap_from(state: GuildState, current: str | None, at: int, connections: Connections) -> int | None:

@@ -1,15 +1,47 @@
-"""The thresholds the rules are given, from ``[sessions]`` and ``[discord]`` of the configuration."""
+"""The thresholds the rules are given, from the configuration."""
+
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from engine.domain.events import Policy
+
+Distributor: TypeAlias = Literal["none", "csv", "webhook", "role"]
+
+
+class BadgeRules(Struct, frozen=True, gc=False):
+    """How badges are delivered; ``role_id`` for the distributor of that name."""
+
+    distributor: Distributor = "none"
+    role_id: int | None = None
+
+
+class EventRules(Struct, frozen=True, gc=False):
+    """What an event is made with where its request leaves it open, from ``[events]``.
+
+    ``discord_events``: mirror Discord's own scheduled events.
+    """
+
+    min_duration_ms: int = 0
+    min_share: float = 0.0
+    match_all: bool = False
+    policy: Policy = Policy()
+    discord_events: bool = True
+    badges: BadgeRules = BadgeRules()
+
 
 class Rules(Struct, frozen=True):
-    """``log_channel_id``: where a line about each gap is posted, if anywhere."""
+    """``log_channel_id``: where a line about each gap is posted, if anywhere.
+
+    ``opt_out``: users who are not tracked at all.
+    """
 
     min_session_ms: int = 1_000
     track_bots: bool = False
     channel_creation_ms: int = 10_000
     log_channel_id: int | None = None
+    events: EventRules = EventRules()
+    opt_out: frozenset[int] = frozenset()
 
 
 # How far back a guild remembers who left and what was created (ms). A later entry takes effect at the edge of

@@ -7,7 +7,7 @@ class Session(Struct, frozen=True, gc=False):
     """An open session, or the last state of a closed one.
 
     ``joined_slack_ms``: the true join lies in ``[joined_at - slack, joined_at]``. ``flags`` (``VoiceFlags``)
-    hold since ``span_at``. ``chain_at`` and ``previous_at`` are the ``joined_at`` of the chain's first and of
+    and ``roles`` (role ids in order) hold since ``span_at``. ``chain_at`` and ``previous_at`` are the ``joined_at`` of the chain's first and of
     the previous session: with guild and user they name a session.
     """
 
@@ -22,6 +22,7 @@ class Session(Struct, frozen=True, gc=False):
     via_channel_creation: bool = False
     bridged: bool = False
     gateway_session_id: str | None = None
+    roles: tuple[int, ...] = ()
 
 
 class Window(Struct, frozen=True, gc=False):

@@ -20,7 +20,7 @@ def voice_state_changed(draft: Draft, change: VoiceStateChanged) -> None:
     session = draft.sessions.get(change.user_id)
     if change.bot and not draft.rules.track_bots:
         if session is not None:  # taken for a person until now
-            drop(draft, session)
+            drop(draft, session, change.at)
     elif session is None:
         if change.channel_id is not None:
             join(draft, change, change.channel_id, when)
@@ -61,7 +61,7 @@ def leave(draft: Draft, session: Session, when: Window, status: Status = Status.
     slack_ms = max(when.at, left_at) - left_at
     longest_ms = left_at + slack_ms - session.joined_at + session.joined_slack_ms
     if longest_ms < draft.rules.min_session_ms:
-        drop(draft, session)
+        drop(draft, session, left_at + slack_ms)
         return False
     if certain is not session:
         draft.effects.append(DropSpans(draft.guild_id, session.user_id, session.joined_at, certain.span_at))
@@ -83,10 +83,10 @@ def _before_gap(session: Session, when: Window) -> Session:
     return session
 
 
-def drop(draft: Draft, session: Session) -> None:
+def drop(draft: Draft, session: Session, at: int) -> None:
     """Forget a session altogether."""
     draft.close(session, None)
-    draft.effects.append(DropSession(draft.guild_id, session.user_id, session.joined_at))
+    draft.effects.append(DropSession(draft.guild_id, session.user_id, session.joined_at, at))
 
 
 def move(draft: Draft, session: Session, who: Presence, channel_id: int, when: Window) -> None:

@@ -1,12 +1,15 @@
 """What the actors and the adapter may ask of storage. The back-ends stand beside; nobody else names them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from engine.domain.effects import Effect, PostMessage
+from engine.domain.attendance import Participant, Stay
+from engine.domain.effects import Effect, ToDiscord
+from engine.domain.events import Event
 from engine.domain.guild import GuildState
 from engine.domain.inputs import Entry, Input
+from engine.domain.lifecycle import Standing
 from engine.domain.partition import PartitionState
 
 
@@ -90,6 +93,18 @@ class Commit:
     connections_changed: bool = False
 
 
+class Attendance(NamedTuple):
+    """An event with what the ledger has of its attendance.
+
+    ``stays``: the sessions in its channels that overlap its window by its policy's reading, each user's in
+    order; none before it has started. ``participants``: the rows written so far.
+    """
+
+    event: Event
+    stays: list[Stay]
+    participants: list[Participant]
+
+
 class Ledger(Protocol):
     """The truth. One partition's writer; every method may be called from any thread."""
 
@@ -113,8 +128,28 @@ class Ledger(Protocol):
         """
         ...
 
-    def pending_outbox(self, limit: int) -> list[PostMessage]:
-        """Return the outbox effects without an outcome, oldest first."""
+    def pending_outbox(self, limit: int) -> list[ToDiscord]:
+        """Return the outbox effects upon Discord without an outcome, oldest first."""
+        ...
+
+    def open_events(self) -> list[Event]:
+        """Return the partition's events that are scheduled, active, or ended and not settled."""
+        ...
+
+    def load_event(self, event_id: int) -> Event | None:
+        """Return an event as of the last commit."""
+        ...
+
+    def load_attendance(self, event: Event) -> Attendance:
+        """Return what there is of an event's attendance, given the event as it is to be (it may be new)."""
+        ...
+
+    def standing(self, guild_id: int) -> Standing:
+        """Return how a guild is watched, as of the last commit."""
+        ...
+
+    def audit(self, event_id: int) -> Callable[[], Attendance]:
+        """Hold on to an event's attendance as of now; the call returns it, once, later, on any thread."""
         ...
 
     def close(self) -> None:
@@ -144,15 +179,20 @@ class LiveState(Protocol):
         """
         ...
 
-    def rebuild(self, cursor: str, sessions: Iterable[tuple[int, Sequence[tuple[int, bytes]]]]) -> None:
-        """Replace the whole mirror by what the ledger says, as of ``cursor``."""
+    def rebuild(
+        self,
+        cursor: str,
+        sessions: Iterable[tuple[int, Sequence[tuple[int, bytes]]]],
+        active: Iterable[tuple[Event, Sequence[Participant]]] = (),
+    ) -> None:
+        """Replace the whole mirror by what the ledger says, as of ``cursor``: open sessions, active events."""
         ...
 
 
 class OutboxSender(Protocol):
     """Brings outbox effects to the ingest. Raises ``ConnectionError`` when Redis is away."""
 
-    def send(self, messages: list[PostMessage]) -> None:
+    def send(self, messages: list[ToDiscord]) -> None:
         """Send them, at least once each; the receiver knows them by their ids."""
         ...
 
