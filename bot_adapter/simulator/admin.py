@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bot_adapter.simulator import burst, payloads
 from bot_adapter.simulator.burst import Burst
-from bot_adapter.simulator.entities import Channel, Guild, Member, Role
+from bot_adapter.simulator.entities import Channel, Guild, Member, Role, ScheduledEvent
 from bot_adapter.simulator.faults import RestFault
 from bot_adapter.simulator.gateway import Gateway
 from bot_adapter.simulator.messages import MessageBoard
@@ -22,9 +22,12 @@ from bot_adapter.simulator.structure import WorldError
 
 _WORLD_METHODS = (
     *("add_guild", "remove_guild", "rename_guild", "set_available", "set_unavailable", "set_afk_channel"),
-    *("add_member", "remove_member", "add_role", "set_roles"),
+    *("add_member", "remove_member"),
+    *("add_role", "set_roles", "give_role", "take_role", "let_bot_manage_roles"),
     *("create_channel", "rename_channel", "delete_channel"),
     *("join", "move", "leave", "set_voice"),
+    *("create_scheduled_event", "change_scheduled_event", "start_scheduled_event"),
+    *("complete_scheduled_event", "cancel_scheduled_event", "delete_scheduled_event"),
 )
 
 
@@ -60,8 +63,11 @@ class Admin:
         return app
 
     async def _truth(self, _: web.Request) -> web.Response:
-        presences = [it.as_json() for it in self._world.truth.presences]
-        return json_response({"now": self._world.clock(), "presences": presences})
+        truth = self._world.truth
+        presences = [it.as_json() for it in truth.presences]
+        events = [it.as_json() for it in truth.happenings.values()]
+        now = self._world.clock()
+        return json_response({"now": now, "presences": presences, "scheduled_events": events})
 
     async def _describe_world(self, _: web.Request) -> web.Response:
         return json_response([_describe_guild(it) for it in self._world.guilds.values()])
@@ -103,7 +109,7 @@ async def _call(method: Callable[..., Any] | None, request: web.Request) -> web.
         return json_response({"message": f"there is no {request.match_info['name']!r} here"}, 404)
     try:
         return json_response(_describe(method(**await _arguments(request))))
-    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
         return json_response({"message": str(error)}, 400)
 
 
@@ -132,9 +138,11 @@ def _describe(result: Any) -> Any:
             return payloads.member(result)
         case Role():
             return payloads.role(result)
+        case ScheduledEvent():
+            return payloads.scheduled_event(result)
         case _:
             return {"result": result}
 
 
 def _describe_guild(guild: Guild) -> Json:
-    return payloads.guild_create(guild, member_ids=set(guild.members), voice_states=True)
+    return payloads.guild_create(guild, member_ids=set(guild.members))

@@ -20,6 +20,27 @@ class ChannelType(IntEnum):
         return self in (ChannelType.VOICE, ChannelType.STAGE)
 
 
+class EntityType(IntEnum):
+    """What a scheduled event takes place in. https://docs.discord.com/developers/resources/guild-scheduled-event."""
+
+    STAGE_INSTANCE = 1
+    VOICE = 2
+    EXTERNAL = 3
+
+
+class ScheduledStatus(IntEnum):
+    """How far a scheduled event has come. Discord forgets those that are completed or canceled."""
+
+    SCHEDULED = 1
+    ACTIVE = 2
+    COMPLETED = 3
+    CANCELED = 4
+
+    @property
+    def finished(self) -> bool:
+        return self in (ScheduledStatus.COMPLETED, ScheduledStatus.CANCELED)
+
+
 @dataclass(slots=True)
 class Channel:
     channel_id: int
@@ -32,9 +53,12 @@ class Channel:
 
 @dataclass(slots=True)
 class Role:
+    """``managed`` is one that belongs to an integration: nobody may give or take it."""
+
     role_id: int
     name: str
     position: int
+    managed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +92,40 @@ class VoicePresence:
     suppress: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduledEvent:
+    """``channel_id`` is None for an external event, which has a ``location`` instead. Times are ms UTC."""
+
+    event_id: int
+    guild_id: int
+    creator_id: int
+    name: str
+    starts_at: int
+    ends_at: int | None
+    entity_type: EntityType
+    channel_id: int | None = None
+    location: str | None = None
+    description: str | None = None
+    status: ScheduledStatus = ScheduledStatus.SCHEDULED
+
+
 @dataclass(slots=True)
 class Guild:
+    """``finished_events`` are the ids of scheduled events that ended: Discord still knows that they were."""
+
     guild_id: int
     name: str
     owner_id: int
     created_at: int
     afk_channel_id: int | None = None
     available: bool = True
+    bot_manages_roles: bool = True
     roles: dict[int, Role] = field(default_factory=dict)
     channels: dict[int, Channel] = field(default_factory=dict)
     members: dict[int, Member] = field(default_factory=dict)
     voice: dict[int, VoicePresence] = field(default_factory=dict)
+    scheduled_events: dict[int, ScheduledEvent] = field(default_factory=dict)
+    finished_events: set[int] = field(default_factory=set)
 
     def present(self, channel_id: int) -> list[int]:
         """Return the users in one channel, in the order in which they came into voice."""

@@ -194,8 +194,12 @@ class Gateway:
             member_ids = {self.world.bot.user_id} | (
                 set(guild.voice) if self.options.members_of_voice else set()
             )
-        voice_states = bool(session.intents & Intents.GUILD_VOICE_STATES)
-        return payloads.guild_create(guild, member_ids=member_ids, voice_states=voice_states)
+        return payloads.guild_create(
+            guild,
+            member_ids=member_ids,
+            voice_states=bool(session.intents & Intents.GUILD_VOICE_STATES),
+            scheduled_events=bool(session.intents & Intents.GUILD_SCHEDULED_EVENTS),
+        )
 
     def _requested_members(self, session: Session, guild_id: int, data: Json) -> tuple[list[Json], list[str]]:
         members = self.world.guilds[guild_id].members

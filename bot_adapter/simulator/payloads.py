@@ -3,7 +3,16 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from bot_adapter.simulator.entities import Channel, ChannelType, Guild, Member, Role, User, VoicePresence
+from bot_adapter.simulator.entities import (
+    Channel,
+    ChannelType,
+    Guild,
+    Member,
+    Role,
+    ScheduledEvent,
+    User,
+    VoicePresence,
+)
 
 Json = dict[str, Any]
 
@@ -85,7 +94,7 @@ def role(it: Role) -> Json:
         "unicode_emoji": None,
         "position": it.position,
         "permissions": _EVERYONE_PERMISSIONS,
-        "managed": False,
+        "managed": it.managed,
         "mentionable": False,
         "flags": 0,
     }
@@ -112,6 +121,27 @@ def channel(it: Channel) -> Json:
 
 def guild_channel(it: Channel) -> Json:
     return channel(it) | {"guild_id": str(it.guild_id)}
+
+
+def scheduled_event(it: ScheduledEvent) -> Json:
+    """Return an event as the gateway tells of it: without its creator's user and the number of interested."""
+    return {
+        "id": str(it.event_id),
+        "guild_id": str(it.guild_id),
+        "channel_id": str(it.channel_id) if it.channel_id else None,
+        "creator_id": str(it.creator_id),
+        "name": it.name,
+        "description": it.description,
+        "image": None,
+        "scheduled_start_time": iso(it.starts_at),
+        "scheduled_end_time": None if it.ends_at is None else iso(it.ends_at),
+        "privacy_level": 2,
+        "status": int(it.status),
+        "entity_type": int(it.entity_type),
+        "entity_id": None,
+        "entity_metadata": None if it.location is None else {"location": it.location},
+        "recurrence_rule": None,
+    }
 
 
 def guild(it: Guild) -> Json:
@@ -153,9 +183,12 @@ _NUMBERS = {
 }
 
 
-def guild_create(it: Guild, *, member_ids: set[int], voice_states: bool) -> Json:
-    """Return a GUILD_CREATE. ``member_ids`` and ``voice_states`` depend on the client's intents."""
+def guild_create(
+    it: Guild, *, member_ids: set[int], voice_states: bool = True, scheduled_events: bool = True
+) -> Json:
+    """Return a GUILD_CREATE. What is in it besides the guild depends on the client's intents."""
     voice = it.voice.values() if voice_states else ()
+    events = it.scheduled_events.values() if scheduled_events else ()
     members = [member(each) for user_id, each in it.members.items() if user_id in member_ids]
     return guild(it) | {
         "joined_at": iso(it.created_at),
@@ -168,6 +201,6 @@ def guild_create(it: Guild, *, member_ids: set[int], voice_states: bool) -> Json
         "threads": [],
         "presences": [],
         "stage_instances": [],
-        "guild_scheduled_events": [],
+        "guild_scheduled_events": [scheduled_event(each) for each in events],
         "soundboard_sounds": [],
     }

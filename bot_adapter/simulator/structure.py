@@ -26,7 +26,12 @@ BOT_NAME = "rollcall"
 
 
 class WorldError(ValueError):
-    """An action that cannot happen: an unknown id, a leave of somebody who is not there."""
+    """An action that cannot happen: an unknown id, a leave of somebody who is not there.
+
+    ``code`` is what Discord's REST API would answer with, in a 400.
+    """
+
+    code = 50035
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +181,9 @@ class Structure:
         self.emit("GUILD_MEMBER_ADD", guild_id, data, user.user_id)
         return member
 
-    def add_role(self, guild_id: int, name: str) -> Role:
+    def add_role(self, guild_id: int, name: str, *, managed: bool = False) -> Role:
         guild = self.guild(guild_id)
-        role = Role(self.new_id(), name, len(guild.roles))
+        role = Role(self.new_id(), name, len(guild.roles), managed)
         guild.roles[role.role_id] = role
         self.emit("GUILD_ROLE_CREATE", guild_id, {"guild_id": str(guild_id), "role": payloads.role(role)})
         return role
@@ -188,6 +193,28 @@ class Structure:
         known = self.guild(guild_id).roles
         member.roles = [_known(known, role_id, "role").role_id for role_id in roles]
         self._member_changed(guild_id, user_id)
+
+    def give_role(self, guild_id: int, user_id: int, role_id: int) -> bool:
+        """Give one role. Return whether the member did not have it: otherwise nobody is told of anything."""
+        member, role = self.member(guild_id, user_id), _known(self.guild(guild_id).roles, role_id, "role")
+        if role.role_id in member.roles:
+            return False
+        member.roles.append(role_id)
+        self._member_changed(guild_id, user_id)
+        return True
+
+    def take_role(self, guild_id: int, user_id: int, role_id: int) -> bool:
+        """Take one role. Return whether the member had it."""
+        member, role = self.member(guild_id, user_id), _known(self.guild(guild_id).roles, role_id, "role")
+        if role.role_id not in member.roles:
+            return False
+        member.roles.remove(role_id)
+        self._member_changed(guild_id, user_id)
+        return True
+
+    def let_bot_manage_roles(self, guild_id: int, *, allowed: bool) -> None:
+        """Grant the bot the permission MANAGE_ROLES, or withdraw it: then REST refuses it with a 403."""
+        self.guild(guild_id).bot_manages_roles = allowed
 
     def _member_changed(self, guild_id: int, user_id: int) -> None:
         data = payloads.member(self.member(guild_id, user_id)) | {"guild_id": str(guild_id)}

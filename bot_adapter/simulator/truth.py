@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot_adapter.simulator.entities import ScheduledEvent
 from engine.domain.inputs import VoiceFlags
 
 
@@ -35,11 +36,42 @@ class Presence:
         }
 
 
+@dataclass(slots=True)
+class Happening:
+    """One scheduled event's life: at which moment (ms UTC) it became what. ``deleted_at`` if it was."""
+
+    event_id: int
+    guild_id: int
+    turns: list[tuple[int, ScheduledEvent]] = field(default_factory=list)
+    deleted_at: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "event_id": str(self.event_id),
+            "guild_id": str(self.guild_id),
+            "turns": [_turn(at, event) for at, event in self.turns],
+            "deleted_at": self.deleted_at,
+        }
+
+
+def _turn(at: int, event: ScheduledEvent) -> dict[str, Any]:
+    return {
+        "at": at,
+        "status": int(event.status),
+        "entity_type": int(event.entity_type),
+        "channel_id": str(event.channel_id) if event.channel_id else None,
+        "name": event.name,
+        "starts_at": event.starts_at,
+        "ends_at": event.ends_at,
+    }
+
+
 class TruthLog:
-    """Every presence since the world began, in the order in which they began."""
+    """Every presence and every scheduled event since the world began, in the order in which they began."""
 
     def __init__(self) -> None:
         self.presences: list[Presence] = []
+        self.happenings: dict[int, Happening] = {}
         self._open: dict[tuple[int, int], Presence] = {}
 
     def opened(self, presence: Presence, flags: VoiceFlags) -> None:
@@ -54,6 +86,14 @@ class TruthLog:
 
     def closed(self, guild_id: int, user_id: int, at: int) -> None:
         self._open.pop((guild_id, user_id)).left_at = at
+
+    def scheduled(self, event: ScheduledEvent, at: int) -> None:
+        """Note what a scheduled event is from now on."""
+        usual = Happening(event.event_id, event.guild_id)
+        self.happenings.setdefault(event.event_id, usual).turns.append((at, event))
+
+    def unscheduled(self, event_id: int, at: int) -> None:
+        self.happenings[event_id].deleted_at = at
 
     def lasting(self) -> list[Presence]:
         """Return the presences that still last."""

@@ -1,23 +1,18 @@
 """The world with its people: what members do in voice, what becomes of it, and the truth about it."""
 
-from collections.abc import Callable
-
 from bot_adapter.simulator import payloads
 from bot_adapter.simulator.entities import ChannelType, Guild, VoicePresence
-from bot_adapter.simulator.structure import Structure, WorldError, wall_clock_ms
-from bot_adapter.simulator.truth import Presence, TruthLog
+from bot_adapter.simulator.schedule import Schedule
+from bot_adapter.simulator.structure import WorldError
+from bot_adapter.simulator.truth import Presence
 from engine.domain.inputs import VoiceFlags
 
 OWN_FLAGS = ("self_mute", "self_deaf", "self_video", "self_stream", "suppress")
 SERVER_FLAGS = ("mute", "deaf")
 
 
-class World(Structure):
+class World(Schedule):
     """Guilds that people come to and leave. Each action takes effect at the clock's present moment."""
-
-    def __init__(self, seed: int = 1, clock: Callable[[], int] = wall_clock_ms) -> None:
-        super().__init__(seed, clock)
-        self.truth = TruthLog()
 
     def join(
         self,
