@@ -19,6 +19,8 @@ from peewee import (
     TextField,
 )
 
+from engine.storage.event_models import Badge, Event, EventSession, Forgotten, Participant
+
 
 class Session(Model):
     """A voice session, open while ``left_at`` is None; see ``engine.domain.sessions`` for the fields.
@@ -43,11 +45,18 @@ class Session(Model):
     bridged = BooleanField()
     gateway_session_id = TextField(null=True)
     updated_at = BigIntegerField()
+    roles = BlobField(null=True)  # see ``rows.pack_roles``
 
     class Meta:
         primary_key = CompositeKey("guild_id", "user_id", "joined_at")
         # The first finds a guild's open sessions (NULL sorts first) and those who left lately.
         indexes = ((("guild_id", "left_at"), False), (("joined_at",), False))
+
+
+# Those who may have been there for longer than they were seen: few, where gaps are.
+Session.add_index(
+    Session.guild_id, Session.left_at, where=SQL("left_slack_ms > 0"), name="session_left_slack"
+)
 
 
 class Span(Model):
@@ -59,6 +68,7 @@ class Span(Model):
     started_at = BigIntegerField()
     ended_at = BigIntegerField()
     flags = IntegerField()
+    roles = BlobField(null=True)
 
     class Meta:
         primary_key = CompositeKey("guild_id", "user_id", "joined_at", "started_at", "ended_at")
@@ -160,4 +170,19 @@ class DeadLetter(Model):
         primary_key = CompositeKey("partition", "journal_id")
 
 
-TABLES = (Session, Span, Guild, Channel, Partition, Source, Connection, Outbox, DeadLetter)
+TABLES = (
+    Session,
+    Span,
+    Guild,
+    Channel,
+    Partition,
+    Source,
+    Connection,
+    Outbox,
+    DeadLetter,
+    Event,
+    Participant,
+    EventSession,
+    Badge,
+    Forgotten,
+)
