@@ -4,14 +4,17 @@ One reading for all: the running event (``participation``) and the score from th
 both go through ``Progress.add``, the one in small steps as time passes, the other at once.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct
 
-from engine.domain.events import Event
+from engine.domain.events import Event, Policy
 from engine.domain.inputs import VoiceFlags
+
+END_OF_TIME = 2**63 - 1
 
 
 class Reason(IntEnum):
@@ -42,9 +45,10 @@ class Piece(NamedTuple):
 
 
 class Stay(Struct, frozen=True, gc=False):
-    """A session as attendance sees it. ``pieces``: its ended spans in order; the last one runs since ``span_at``.
+    """A session as attendance sees it.
 
-    ``left_at`` is None while it is open; slacks as in ``sessions.Session``.
+    ``pieces``: its ended spans in order; the last span runs since ``span_at``. ``left_at`` is None while it
+    is open; slacks as in ``sessions.Session``.
     """
 
     user_id: int
@@ -64,7 +68,7 @@ class Participant(Struct, frozen=True, gc=False):
 
     ``entered_at``: first seen in it. ``start_at``, ``end_at``: their last stretch of counted time, still
     running while ``end_at`` is None; of one who never counted, both are ``entered_at``. ``tally``: ms
-    counted and not, up to the last change; of an ended event, all. ``eligible``: None until the event is over.
+    counted and not. ``eligible``: None until the event is over.
     """
 
     user_id: int
@@ -78,3 +82,116 @@ class Participant(Struct, frozen=True, gc=False):
     def counted_ms(self) -> int:
         """Return the counted time."""
         return self.tally[0]
+
+
+class Progress(Struct, frozen=True, gc=False):
+    """How far one member's time has been read. ``edge``: up to there.
+
+    ``start_at``, ``end_at``: the last stretch of counted time; None as long as nothing counted.
+    """
+
+    edge: int
+    tally: Tally = NOTHING
+    start_at: int | None = None
+    end_at: int | None = None
+
+
+def add(progress: Progress, start_at: int, end_at: int, reason: Reason) -> Progress:
+    """Read on: a time that counts, or why it does not. What was read before is not read twice."""
+    start_at = max(start_at, progress.edge)
+    if start_at >= end_at:
+        return progress
+    tally = progress.tally
+    longer = (*tally[:reason], tally[reason] + end_at - start_at, *tally[reason + 1 :])
+    if reason is not Reason.COUNTED:
+        return Progress(end_at, longer, progress.start_at, progress.end_at)  # type: ignore[arg-type]  # mypy loses the length
+    begun_at = progress.start_at if progress.end_at == start_at else start_at
+    return Progress(end_at, longer, begun_at, end_at)  # type: ignore[arg-type]
+
+
+def reason_of(event: Event, channel_id: int, flags: int, roles: tuple[int, ...]) -> Reason:
+    """Say why a span does not count, or that it does. Whether its member was alone is not in it."""
+    if flags & _DEAFENED:
+        return Reason.DEAFENED
+    if event.required_role_ids and not holds_roles(event, roles):
+        return Reason.MISSING_ROLE
+    if channel_id == event.afk_channel_id and not event.policy.count_afk:
+        return Reason.AFK
+    for mask, reason in _left_out(event.policy):
+        if flags & mask:
+            return reason
+    return Reason.COUNTED
+
+
+@lru_cache(maxsize=64)
+def _left_out(policy: Policy) -> tuple[tuple[int, Reason], ...]:
+    """Return the flags whose time does not count, in the order of the reasons."""
+    flags = (
+        (policy.count_bridged, VoiceFlags.BRIDGED, Reason.BRIDGED),
+        (policy.count_suppressed, VoiceFlags.SUPPRESS, Reason.SUPPRESSED),
+        (policy.count_muted, VoiceFlags.SELF_MUTE | VoiceFlags.MUTE, Reason.MUTED),
+    )
+    # Plain integers: the operators of IntFlag cost more than all the rest.
+    return tuple((int(mask), reason) for counts, mask, reason in flags if not counts)
+
+
+_DEAFENED = int(VoiceFlags.SELF_DEAF | VoiceFlags.DEAF)
+
+
+def holds_roles(event: Event, roles: tuple[int, ...]) -> bool:
+    """Say whether these roles are what the event requires."""
+    held = [role_id in roles for role_id in event.required_role_ids]
+    return all(held) if event.match_all or not held else any(held)
+
+
+def reading(event: Event, stay: Stay) -> tuple[int, int]:
+    """Return from when to when a stay is taken to have been; ``END_OF_TIME`` while it is open.
+
+    Strictly read it was there when it was certain, generously whenever it may have been. A stay of no
+    length counts as a moment.
+    """
+    early_ms, late_ms = (stay.joined_slack_ms, stay.left_slack_ms) if event.policy.generous else (0, 0)
+    if stay.left_at is None:
+        return stay.joined_at - early_ms, END_OF_TIME
+    return stay.joined_at - early_ms, max(stay.left_at + late_ms, stay.joined_at + 1)
+
+
+def overlaps(event: Event, stay: Stay) -> bool:
+    """Say whether a stay reaches into an event's window; an active event's is open at its end."""
+    started_at, ends_at = window(event)
+    begins_at, end_at = reading(event, stay)
+    return begins_at < ends_at and end_at > started_at
+
+
+def window(event: Event) -> tuple[int, int]:
+    """Return an event's window, of one that has not begun an empty one at the end of time."""
+    if event.started_at is None:
+        return END_OF_TIME, END_OF_TIME
+    return event.started_at, END_OF_TIME if event.ended_at is None else event.ended_at
+
+
+def spans(event: Event, stay: Stay, until: int) -> Iterator[Piece]:
+    """Yield a stay's spans inside the window up to ``until``, the slacks read as the policy says."""
+    started_at, ends_at = window(event)
+    begins_at, end_at = reading(event, stay)
+    last = Piece(stay.span_at, end_at if stay.left_at is None else _end(event, stay), stay.flags, stay.roles)
+    for piece in (*stay.pieces, last):
+        start_at = max(min(begins_at, piece.started_at), started_at)
+        stop_at = min(piece.ended_at, ends_at, until)
+        begins_at = END_OF_TIME  # only the first span begins with the slack
+        if start_at < stop_at:
+            yield Piece(start_at, stop_at, piece.flags, piece.roles)
+
+
+def _end(event: Event, stay: Stay) -> int:
+    assert stay.left_at is not None
+    return stay.left_at + (stay.left_slack_ms if event.policy.generous else 0)
+
+
+def is_linked(event: Event, stay: Stay) -> bool:
+    """Say whether a session belongs to an event: in its channels and window, at some time with its roles."""
+    if not overlaps(event, stay):
+        return False
+    if not event.required_role_ids or holds_roles(event, stay.roles):
+        return True
+    return any(holds_roles(event, span.roles) for span in spans(event, stay, END_OF_TIME))

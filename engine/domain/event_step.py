@@ -1,0 +1,270 @@
+"""The event's step: requests, time and its guild's facts in; a new state and effects out. Pure, as ``step``.
+
+Two parts, since what a request changes may need sessions that the event has not followed: ``plan`` says what
+the event is to be and whether its attendance must be read from the ledger, ``carry_out`` does the rest.
+Whatever comes in one share could as well come in several: the rows end up the same.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from engine.domain import lifecycle, requests
+from engine.domain.attendance import Participant, Stay, is_linked
+from engine.domain.effects import Effect, SaveGuild
+from engine.domain.event_effects import (
+    Answer,
+    AwardBadges,
+    DropParticipant,
+    FollowParticipants,
+    LinkSessions,
+    SaveEvent,
+    SaveParticipants,
+)
+from engine.domain.event_inputs import EventInput
+from engine.domain.events import Event, EventStatus
+from engine.domain.following import Following
+from engine.domain.gateway import Connections
+from engine.domain.lifecycle import Standing
+from engine.domain.participation import (
+    NEVER,
+    Attendees,
+    attendees,
+    company,
+    entries,
+    followed,
+    score,
+    stays_of,
+)
+from engine.domain.rescoring import difference
+from engine.domain.rules import Rules
+
+
+class Facts(Struct, frozen=True, gc=False):
+    """What an event's guild did in a batch."""
+
+    effects: list[Effect]
+
+
+class Time(Struct, frozen=True, gc=False):
+    """That time has passed, and how the gateway's connections are."""
+
+    connections: Connections
+
+
+# With the partition's time as of then.
+Happening: TypeAlias = tuple[EventInput | Facts | Time, int]
+
+
+class EventState(Struct, frozen=True):
+    """An event and its attendance: a function of the ledger's rows. Both None and empty before it exists.
+
+    ``attendees`` of an event that has begun. ``written``: the rows of one that is over, by user.
+    """
+
+    event: Event | None = None
+    standing: Standing = Standing()
+    attendees: Attendees = {}
+    written: dict[int, Participant] = {}
+
+
+class Plan(Struct, frozen=True):
+    """What an event is to be after a share. ``read``: its attendance must be read from the ledger for that.
+
+    ``rescored``: the request that asked for a new score, if one did.
+    """
+
+    event: Event | None
+    answers: tuple[Answer, ...] = ()
+    read: bool = False
+    rescored: bool = False
+    at: int = 0
+
+
+def loaded(
+    event: Event | None, standing: Standing, stays: Iterable[Stay], rows: Iterable[Participant]
+) -> EventState:
+    """Return the state of an event as the ledger has it."""
+    if event is None or event.started_at is None:
+        return EventState(event, standing)
+    rows = list(rows)
+    known = attendees(event, stays, rows)
+    written = {} if event.is_open else {row.user_id: row for row in rows}
+    return EventState(event, standing, known, written)
+
+
+def plan(state: EventState, share: Sequence[Happening], rules: Rules) -> Plan:
+    """Decide what the event is to be: deadlines at their own time, each before what came after it."""
+    event, answers, rescored, at = state.event, [], False, 0
+    for what, now in share:
+        at = max(at, now)
+        if isinstance(what, Facts):
+            event = _with_afk_channel(event, what)
+        event = lifecycle.due(event, now)
+        if not isinstance(what, Facts | Time):
+            decision = requests.decide(event, what, rules.events)
+            event, rescored = lifecycle.due(decision.event, now), rescored or decision.rescore
+            answers += [] if decision.answer is None else [decision.answer]
+    if event is not None and state.event is None:
+        event = replace(event, afk_channel_id=state.standing.afk_channel_id)
+    must_read = event is not None and event.started_at is not None and (rescored or _moved(state, event))
+    return Plan(event, tuple(answers), must_read, rescored, at)
+
+
+def _with_afk_channel(event: Event | None, facts: Facts) -> Event | None:
+    """Take over the guild's AFK channel as long as the event goes on."""
+    for it in facts.effects:
+        if event is not None and event.is_open and type(it) is SaveGuild:
+            event = replace(event, afk_channel_id=it.afk_channel_id)
+    return event
+
+
+def _moved(state: EventState, event: Event) -> bool:
+    """Say whether what was read so far does not do for the event as it is to be."""
+    before = state.event
+    if before is None or _terms(before) != _terms(event):
+        return True
+    ended_now = event.ended_at is not None and before.ended_at is None
+    # The end may lie before what was read already: two writers' entries need not come in order of time.
+    return ended_now and any(it.done.edge > event.ended_at for it in state.attendees.values())  # type: ignore[operator]
+
+
+def _terms(event: Event) -> tuple[object, ...]:
+    """Return what decides how a time reads, but for the end."""
+    return (
+        event.started_at,
+        event.channel_ids,
+        event.required_role_ids,
+        event.match_all,
+        event.policy,
+        event.policy.count_afk or event.afk_channel_id,
+    )
+
+
+def carry_out(
+    state: EventState,
+    planned: Plan,
+    read: tuple[Sequence[Stay], Sequence[Participant]] | None,
+    share: Sequence[Happening],
+    rules: Rules,
+) -> tuple[EventState, list[Effect]]:
+    """Bring an event to where it is planned to be, and let it follow its guild's facts.
+
+    ``read``: the stays and rows of the planned event, as of before the share, if the plan asks for them.
+    """
+    event = planned.event
+    if event is None:
+        return state, list(planned.answers)
+    known = state.attendees if read is None else attendees(event, *read)
+    following = Following(event, known, state.standing)
+    for what, _ in share:
+        if isinstance(what, Facts):
+            following.take(what.effects)
+    following.finish()
+    after = EventState(event, following.standing, following.known, state.written)
+    effects = _written(state, after, following, None if read is None else read[0])
+    written = [it.rows for it in effects if isinstance(it, SaveParticipants)]
+    if written and not event.is_open:
+        after = replace(after, written={row.user_id: row for row in written[-1]})
+    after, settling = _settled(after, share, rules)
+    if after.event != state.event:
+        effects.insert(0, SaveEvent(after.event))  # type: ignore[arg-type]  # not None here
+    return after, [*effects, *settling, *_answers(state, after, planned)]
+
+
+def _written(
+    before: EventState, after: EventState, following: Following, stays: Sequence[Stay] | None
+) -> list[Effect]:
+    event = after.event
+    assert event is not None
+    if event.started_at is None:
+        return []
+    names = event.guild_id, event.event_id
+    if event.is_open:
+        return _written_active(names, after, following, stays)
+    effects = _links(event, following, stays)
+    over_now = before.event is None or before.event.is_open
+    if over_now or stays is not None:
+        rows = score(event, after.attendees)
+        effects.append(SaveParticipants(*names, _in_order(rows), whole=True))
+    return effects
+
+
+def _written_active(
+    names: tuple[int, int], after: EventState, following: Following, stays: Sequence[Stay] | None
+) -> list[Effect]:
+    event = after.event
+    assert event is not None
+    effects: list[Effect] = [DropParticipant(*names, user_id) for user_id in sorted(following.vanished)]
+    touched = following.touched
+    if stays is not None:
+        effects = [SaveParticipants(*names, entries(after.attendees), whole=True)]
+        touched = set(after.attendees)
+    elif following.entered:
+        rows = tuple(after.attendees[user_id].entry for user_id in sorted(following.entered))
+        effects.append(SaveParticipants(*names, rows))
+    if touched:
+        effects.append(FollowParticipants(*names, _followed(event, after.attendees, touched)))
+    return effects + _links(event, following, stays)
+
+
+def _followed(event: Event, known: Attendees, touched: set[int]) -> tuple[Participant, ...]:
+    alone = company(event, stays_of(known))
+    return tuple(followed(event, known[user_id], alone.get(user_id, NEVER)) for user_id in sorted(touched))
+
+
+def _links(event: Event, following: Following, stays: Sequence[Stay] | None) -> list[Effect]:
+    names = event.guild_id, event.event_id
+    if stays is None:
+        new = [LinkSessions(*names, tuple(sorted(following.linked)))] if following.linked else []
+        return [*following.unlinks(), *new]
+    linked = {(stay.user_id, stay.joined_at) for stay in stays if is_linked(event, stay)}
+    linked = (linked | following.linked) - following.unlinked
+    return [LinkSessions(*names, tuple(sorted(linked)), whole=True)]
+
+
+def _settled(state: EventState, share: Sequence[Happening], rules: Rules) -> tuple[EventState, list[Effect]]:
+    """Close the book of an ended event, if nothing new can be learned: last corrections, and the badges."""
+    event = state.event
+    connections = [what.connections for what, _ in share if isinstance(what, Time)]
+    if event is None or event.status is not EventStatus.ENDED or event.settled or not connections:
+        return state, []
+    if not lifecycle.is_settled(event, state.standing, connections[-1], rules.min_session_ms):
+        return state, []
+    assert event.ended_at is not None
+    names, rows = (event.guild_id, event.event_id), score(event, state.attendees)
+    effects: list[Effect] = []
+    if rows != state.written:
+        effects.append(SaveParticipants(*names, _in_order(rows), whole=True))
+    if earned := tuple(sorted(user_id for user_id, row in rows.items() if row.eligible)):
+        effects.append(AwardBadges(*names, earned, rules.events.badges, event.ended_at))
+    return replace(state, event=replace(event, settled=True), written=rows), effects
+
+
+def _answers(before: EventState, after: EventState, planned: Plan) -> list[Effect]:
+    if not planned.rescored:
+        return list(planned.answers)
+    assert after.event is not None
+    detail = difference(_result(before, planned.at), _result(after, planned.at))
+    return [replace(it, detail=detail) if it.code == "ok" else it for it in planned.answers]
+
+
+def _result(state: EventState, at: int) -> dict[int, tuple[int, bool]]:
+    """Return each participant's counted time, and whether it is enough."""
+    event = state.event
+    if event is None or event.started_at is None:
+        return {}
+    rows = (
+        state.written if event.ended_at is not None and state.written else score(event, state.attendees, at)
+    )
+    threshold_ms = event.threshold_ms(at)
+    return {
+        user_id: (it.counted_ms, it.counted_ms >= threshold_ms if it.eligible is None else it.eligible)
+        for user_id, it in rows.items()
+    }
+
+
+def _in_order(rows: dict[int, Participant]) -> tuple[Participant, ...]:
+    return tuple(rows[user_id] for user_id in sorted(rows))

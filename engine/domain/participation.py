@@ -1,0 +1,209 @@
+"""What an event knows of each participant, and how it reads: while it runs, so far, and in the end."""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from engine.domain.attendance import (
+    END_OF_TIME,
+    NOTHING,
+    Participant,
+    Piece,
+    Progress,
+    Reason,
+    Stay,
+    add,
+    is_linked,
+    overlaps,
+    reading,
+    reason_of,
+    spans,
+    window,
+)
+from engine.domain.company import Solitude, parted, solitude
+from engine.domain.events import Event, EventStatus
+
+Alone = Sequence[tuple[int, int]]
+NEVER: Alone = ()
+
+
+class Attendee(Struct, frozen=True, gc=False):
+    """A participant as the running event follows them.
+
+    ``entry``: their row as first written. ``done``: their stays that ended, read; ``running``: the ended
+    spans of the open ``stay`` too, whose session is ``linked`` to the event. ``past``: the ended stays, kept
+    only where the policy looks at company.
+    """
+
+    entry: Participant
+    done: Progress
+    running: Progress
+    stay: Stay | None = None
+    linked: bool = False
+    past: tuple[Stay, ...] = ()
+
+
+Attendees = dict[int, Attendee]
+
+
+def attendees(event: Event, stays: Iterable[Stay], rows: Iterable[Participant] = ()) -> Attendees:
+    """Read an event's attendance from the ledger: the sessions in its channels, each user's in order.
+
+    A participant's row without a stay is one who was there so shortly that the session left no row.
+    """
+    found: Attendees = {}
+    all_stays = [stay for stay in stays if overlaps(event, stay)]
+    alone = company(event, all_stays)
+    for stay in all_stays:
+        known = found.get(stay.user_id) or newcomer(event, stay)
+        found[stay.user_id] = stayed(event, known, stay, alone.get(stay.user_id, NEVER))
+    started_at, ends_at = window(event)
+    for row in rows:
+        if started_at <= row.entered_at < ends_at:
+            found[row.user_id] = _remembered(event, found.get(row.user_id), row)
+    return found
+
+
+def _remembered(event: Event, found: Attendee | None, row: Participant) -> Attendee:
+    if found is None:
+        nothing = Progress(row.entered_at)
+        entry = Participant(row.user_id, row.entered_at, row.entered_at, row.entered_at)
+        return Attendee(row if event.status is EventStatus.ACTIVE else entry, nothing, nothing)
+    # The earlier sight holds: of a session that left no row, or of one that the ledger told.
+    return found if found.entry.entered_at <= row.entered_at else replace(found, entry=row)
+
+
+def company(event: Event, stays: Iterable[Stay]) -> Solitude:
+    """Return when each was alone, where that matters to the event."""
+    return {} if event.policy.count_alone else solitude(event, stays)
+
+
+def newcomer(event: Event, stay: Stay) -> Attendee:
+    """Return a participant as of their first moment in the event."""
+    nothing = Progress(max(reading(event, stay)[0], window(event)[0]))
+    return Attendee(_entry(event, stay, nothing.edge), nothing, nothing)
+
+
+def _entry(event: Event, stay: Stay, entered_at: int) -> Participant:
+    first = next(spans(event, stay, END_OF_TIME), Piece(entered_at, entered_at, stay.flags, stay.roles))
+    counts = reason_of(event, stay.channel_id, first.flags, first.roles) is Reason.COUNTED
+    return Participant(stay.user_id, entered_at, entered_at, None if counts else entered_at)
+
+
+def stayed(event: Event, it: Attendee, stay: Stay, alone: Alone = NEVER) -> Attendee:
+    """Read a whole stay, open or ended."""
+    linked = is_linked(event, stay)
+    if stay.left_at is None:
+        running = read(event, it.done, stay, stay.span_at, alone)
+        return Attendee(it.entry, it.done, running, stay, linked, it.past)
+    done = read(event, it.done, stay, END_OF_TIME, alone)
+    past = it.past if event.policy.count_alone else (*it.past, stay)
+    return Attendee(it.entry, done, done, None, past=past)
+
+
+def read(event: Event, progress: Progress, stay: Stay, until: int, alone: Alone = NEVER) -> Progress:
+    """Read a stay's spans up to a moment."""
+    for span in spans(event, stay, until):
+        reason = reason_of(event, stay.channel_id, span.flags, span.roles)
+        for start_at, end_at, why in parted(span.started_at, span.ended_at, reason, alone):
+            progress = add(progress, start_at, end_at, why)
+    return progress
+
+
+def span_ended(event: Event, it: Attendee, piece: Piece) -> Attendee:
+    """Read the next span of the open stay."""
+    assert it.stay is not None
+    stay = replace(it.stay, pieces=(*it.stay.pieces, piece), span_at=piece.ended_at)
+    only = replace(stay, pieces=(piece,))
+    # The first span begins with the slack; of the others the stay's beginning tells nothing.
+    if it.stay.pieces:
+        only = replace(only, joined_at=piece.started_at, joined_slack_ms=0)
+    return replace(it, stay=stay, running=read(event, it.running, only, piece.ended_at))
+
+
+def followed(event: Event, it: Attendee, alone: Alone = NEVER) -> Participant:
+    """Return a participant of a running event as seed 002 caches them.
+
+    The tally holds what has ended: while ``end_at`` is None, the stretch since ``start_at`` comes on top.
+    """
+    progress, stay = it.running, it.stay
+    if stay is None:
+        return _so_far(it, progress)
+    begins_at = stay.span_at if stay.pieces else reading(event, stay)[0]
+    begins_at = max(begins_at, progress.edge, window(event)[0])
+    reason = reason_of(event, stay.channel_id, stay.flags, stay.roles)
+    *ended, last = parted(begins_at, END_OF_TIME, reason, alone)
+    for start_at, end_at, why in ended:
+        progress = add(progress, start_at, end_at, why)
+    if last[2] is not Reason.COUNTED:
+        return _so_far(it, progress)
+    return _counting(it, progress, last[0])
+
+
+def _counting(it: Attendee, progress: Progress, since: int) -> Participant:
+    goes_on = progress.start_at is not None and progress.end_at == since
+    start_at = progress.start_at if goes_on else since
+    assert start_at is not None
+    counted_ms = progress.tally[0] - (since - start_at)
+    entered_at = it.entry.entered_at
+    return Participant(it.entry.user_id, entered_at, start_at, None, (counted_ms, *progress.tally[1:]))
+
+
+def _so_far(it: Attendee, progress: Progress) -> Participant:
+    entered_at = it.entry.entered_at
+    if progress.start_at is None:
+        return Participant(it.entry.user_id, entered_at, entered_at, entered_at, progress.tally)
+    return Participant(it.entry.user_id, entered_at, progress.start_at, progress.end_at, progress.tally)
+
+
+def reread(event: Event, known: Attendees) -> Attendees:
+    """Read everybody anew: who comes or goes changes whether others were alone."""
+    alone = company(event, stays_of(known))
+    return {user_id: _reread(event, it, alone.get(user_id, NEVER)) for user_id, it in known.items()}
+
+
+def _reread(event: Event, it: Attendee, alone: Alone) -> Attendee:
+    nothing = Progress(it.entry.entered_at)
+    fresh = Attendee(it.entry, nothing, nothing)
+    for stay in (*it.past, *([] if it.stay is None else [it.stay])):
+        fresh = stayed(event, fresh, stay, alone)
+    return fresh
+
+
+def scored(event: Event, it: Attendee, until: int, alone: Alone = NEVER) -> Participant:
+    """Return a participant with all that their time comes to by ``until``, or by the event's end.
+
+    ``end_at`` is None if their time is still counting at ``until``.
+    """
+    progress = it.done if it.stay is None else read(event, it.done, it.stay, until, alone)
+    row = _so_far(it, progress)
+    if event.ended_at is None:
+        counting = it.stay is not None and progress.end_at == until
+        return replace(row, end_at=None) if counting else row
+    earned = event.status is EventStatus.ENDED and row.counted_ms >= event.threshold_ms(until)
+    return replace(row, eligible=earned)
+
+
+def score(event: Event, known: Attendees, until: int = END_OF_TIME) -> dict[int, Participant]:
+    """Return every participant with all that their time comes to by ``until``, or by the event's end."""
+    if event.ended_at is not None:
+        until = event.ended_at
+    alone = company(event, stays_of(known))
+    return {user_id: scored(event, it, until, alone.get(user_id, NEVER)) for user_id, it in known.items()}
+
+
+def stays_of(known: Attendees) -> Iterable[Stay]:
+    """Yield the stays that are kept, each user's in order."""
+    for it in known.values():
+        yield from it.past
+        if it.stay is not None:
+            yield it.stay
+
+
+def entries(known: Attendees) -> tuple[Participant, ...]:
+    """Return all participants' rows as first written, in order of their ids."""
+    return tuple(known[user_id].entry for user_id in sorted(known))
+
+
+assert len(NOTHING) == len(Reason)
