@@ -12,6 +12,14 @@ AFK = "AFK"
 _GUILDS = ("Harbour", "Evening School", "Boardgamers", "Synth Club", "Night Owls", "Makers")
 _ROOMS = ("General", "Study", "Gaming", "Music")
 _STAGE = "Stage"
+# What people gather for where.
+OCCASIONS = {
+    "General": "Town hall",
+    "Study": "Study night",
+    "Gaming": "Game night",
+    "Music": "Listening party",
+    _STAGE: "Open stage",
+}
 _NAMES = (
     *("ada", "alma", "anton", "bela", "bruno", "carla", "cleo", "dario", "edda", "emil", "fabian", "freya"),
     *("gita", "hanna", "hugo", "ida", "ivo", "jana", "jonas", "kira", "lars", "lena", "leo", "mara"),

@@ -13,6 +13,7 @@ import structlog
 
 from bot_adapter.simulator.cast import HUB, Cast, settle
 from bot_adapter.simulator.entities import Channel, ChannelType, Guild
+from bot_adapter.simulator.occasions import Occasions, People
 from bot_adapter.simulator.structure import WorldError
 from bot_adapter.simulator.world import World
 
@@ -25,7 +26,10 @@ _IDLE_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """``actions_per_s``: how often somebody does something, over all guilds. The rest follows from that."""
+    """``actions_per_s``: how often somebody does something, over all guilds. The rest follows from that.
+
+    Scheduled events come on top: so much the sooner and shorter as the actions are faster than usual.
+    """
 
     guilds: int = 3
     members: int = 40
@@ -49,11 +53,14 @@ class Community:
         self._random = random.Random(self._habits.seed)  # noqa: S311 - a reproducible play, no secret
         self._casts = settle(world, self._habits.guilds, self._habits.members, self._random)
         self._temporary: set[int] = set()
-        self._follow_ups: list[tuple[float, int, Callable[[], None]]] = []
+        self._follow_ups: list[tuple[float, int, Callable[[], object]]] = []
         self._order = itertools.count()
         for cast in self._casts:
             for _ in range(int(len(cast.people) * _USUAL_SHARE)):
                 self._come(cast)
+        people = People(self._later, self._bring, self._leave)
+        pace_s = Habits().actions_per_s / self._habits.actions_per_s
+        self._occasions = Occasions(world, self._casts, people, seed=self._habits.seed, pace_s=pace_s)
 
     async def run(self) -> None:
         """Act until cancelled."""
@@ -93,14 +100,14 @@ class Community:
         while self._follow_ups and self._follow_ups[0][0] <= now:
             self._try(heapq.heappop(self._follow_ups)[2])
 
-    def _try(self, deed: Callable[[], None]) -> None:
+    def _try(self, deed: Callable[[], object]) -> None:
         try:
             deed()
         except WorldError as error:
             # Somebody else has acted meanwhile: they left, or the channel is gone.
             log.debug("community_deed_dropped", reason=str(error))
 
-    def _later(self, delay_s: float, deed: Callable[[], None]) -> None:
+    def _later(self, delay_s: float, deed: Callable[[], object]) -> None:
         heapq.heappush(self._follow_ups, (self._clock() + delay_s, next(self._order), deed))
 
     def _inside(self, cast: Cast) -> list[int]:
@@ -109,8 +116,10 @@ class Community:
 
     def _outside(self, cast: Cast) -> list[int]:
         """Return who is nowhere in voice: nobody can be in two guilds' channels at once."""
-        guilds = self._world.guilds.values()
-        return [user_id for user_id in cast.people if not any(user_id in it.voice for it in guilds)]
+        return [user_id for user_id in cast.people if not self._in_voice(user_id)]
+
+    def _in_voice(self, user_id: int) -> bool:
+        return any(user_id in it.voice for it in self._world.guilds.values())
 
     def _come(self, cast: Cast) -> None:
         guild, outside = self._world.guild(cast.guild_id), self._outside(cast)
@@ -128,6 +137,15 @@ class Community:
     def _leave(self, guild_id: int, user_id: int) -> None:
         self._world.leave(guild_id, user_id)
         self._tidy(guild_id)
+
+    def _bring(self, guild_id: int, user_id: int, channel_id: int) -> None:
+        """Let somebody come from wherever in the guild. Who is in voice in another one stays there."""
+        state = self._world.guild(guild_id).voice.get(user_id)
+        if state is not None and state.channel_id != channel_id:
+            self._world.move(guild_id, user_id, channel_id)
+            self._tidy(guild_id)
+        elif state is None and not self._in_voice(user_id):
+            self._world.join(guild_id, user_id, channel_id)
 
     def _wander(self, cast: Cast) -> None:
         guild, inside = self._world.guild(cast.guild_id), self._inside(cast)

@@ -7,7 +7,8 @@ import msgspec
 from aiohttp import web
 
 from bot_adapter.simulator.faults import Faults, RestFault
-from bot_adapter.simulator.resources import ApiError, Resources
+from bot_adapter.simulator.requests import ApiError, refusal
+from bot_adapter.simulator.resources import Resources
 from bot_adapter.simulator.structure import WorldError
 
 PREFIX = "/api/v10"
@@ -26,7 +27,7 @@ class Rest:
     def application(self) -> web.Application:
         """Make the application that is mounted at `PREFIX`."""
         app = web.Application()
-        it = self._resources
+        it, events = self._resources, self._resources.scheduled_events
         for method, path, handler in (
             ("GET", "/users/@me", it.own_user),
             ("GET", "/users/@me/guilds", it.own_guilds),
@@ -51,6 +52,11 @@ class Rest:
             ("PUT", "/guilds/{guild_id}/members/{user_id}/roles/{role_id}", it.add_role),
             ("DELETE", "/guilds/{guild_id}/members/{user_id}/roles/{role_id}", it.take_role),
             ("GET", "/guilds/{guild_id}/voice-states/{user_id}", it.voice_state),
+            ("GET", "/guilds/{guild_id}/scheduled-events", events.list),
+            ("POST", "/guilds/{guild_id}/scheduled-events", events.create),
+            ("GET", "/guilds/{guild_id}/scheduled-events/{event_id}", events.get),
+            ("PATCH", "/guilds/{guild_id}/scheduled-events/{event_id}", events.change),
+            ("DELETE", "/guilds/{guild_id}/scheduled-events/{event_id}", events.delete),
         ):
             app.router.add_route(method, path, self._wrap(handler))
         # The only route that asks for no token.
@@ -80,7 +86,7 @@ class Rest:
         except ApiError as error:
             return json_response(error.body(), error.status)
         except WorldError as error:
-            return json_response({"message": str(error), "code": 50035}, 400)
+            return json_response(refusal(error), 400)
         return web.Response(status=204) if body is None else json_response(body)
 
     def _check_authorization(self, request: web.Request) -> None:

@@ -174,6 +174,23 @@ async def client(server, connect) -> Client:
 
 
 @pytest.fixture
+def call(http, server):
+    """Request a path of the API with the right token; returns (status, body, headers)."""
+
+    async def call(method: str, path: str, body=None, *, token: str = "simulator"):
+        url = server.base_url + "/api/v10" + path
+        headers = {"Authorization": f"Bot {token}"}
+        async with http.request(method, url, json=body, headers=headers) as response:
+            return (
+                response.status,
+                await response.json() if response.status != 204 else None,
+                response.headers,
+            )
+
+    return call
+
+
+@pytest.fixture
 def eventually() -> Callable:
     """Wait until a condition holds."""
 

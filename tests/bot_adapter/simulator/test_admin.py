@@ -37,9 +37,52 @@ async def test_the_world_can_be_built_and_seen(sim):
     assert [it["roles"] for it in seen["members"] if it["user"]["username"] == "ida"] == [[role["id"]]]
 
 
+async def test_a_scheduled_event_is_led_through_its_life(sim, guild, ids):
+    where = {"guild_id": str(guild.guild_id)}
+    new = {"name": "Study night", "channel_id": str(ids["Study"]), "starts_at_ms": 1_900_000_000_000}
+    status, made = await sim("world/create_scheduled_event", where | new)
+    assert (status, made["channel_id"]) == (200, str(ids["Study"]))
+    assert made["scheduled_start_time"].startswith("2030-03-17T17:46:40.000")
+    which = where | {"event_id": made["id"]}
+    _, changed = await sim("world/change_scheduled_event", which | {"channel_id": str(ids["General"])})
+    assert changed["channel_id"] == str(ids["General"])
+    for deed, status in (("start", 2), ("complete", 3)):
+        _, [seen] = await sim("world", method="GET")
+        assert len(seen["guild_scheduled_events"]) == 1
+        assert (await sim(f"world/{deed}_scheduled_event", which))[1]["status"] == status
+    _, [seen] = await sim("world", method="GET")
+    assert seen["guild_scheduled_events"] == []
+    _, truth = await sim("truth", method="GET")
+    [told] = truth["scheduled_events"]
+    assert [it["status"] for it in told["turns"]] == [1, 1, 2, 3]
+
+
+@pytest.mark.parametrize("deed", ["cancel", "delete"])
+async def test_a_scheduled_event_is_canceled_or_deleted(sim, guild, ids, deed):
+    where = {"guild_id": str(guild.guild_id)}
+    new = {"name": "Talk", "channel_id": str(ids["Stage"]), "entity_type": 1}
+    _, made = await sim("world/create_scheduled_event", where | new)
+    assert (await sim(f"world/{deed}_scheduled_event", where | {"event_id": made["id"]}))[0] == 200
+    assert guild.scheduled_events == {}
+
+
+async def test_roles_are_given_taken_and_seen(sim, guild, ids):
+    where = {"guild_id": str(guild.guild_id)}
+    _, role = await sim("world/add_role", where | {"name": "crew"})
+    which = where | {"user_id": str(ids["ada"]), "role_id": role["id"]}
+    crew = [role["id"]]
+    for deed, changed, roles in (("give", True, crew), ("give", False, crew), ("take", True, [])):
+        assert (await sim(f"world/{deed}_role", which))[1] == {"result": changed}
+        _, [seen] = await sim("world", method="GET")
+        assert [it["roles"] for it in seen["members"] if it["user"]["username"] == "ada"] == [roles]
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
+        ("world/create_scheduled_event", {"guild_id": "5", "name": "x"}, 400),
+        ("world/start_scheduled_event", {"guild_id": "5", "event_id": "6"}, 400),
+        ("world/start_scheduled_event", {}, 400),
         ("world/emit", {}, 404),
         ("world/__init__", {}, 404),
         ("faults/fly", {}, 404),

@@ -10,6 +10,7 @@ import pytest
 
 from bot_adapter.simulator.cast import HUB
 from bot_adapter.simulator.community import Community, Habits
+from bot_adapter.simulator.entities import EntityType, ScheduledStatus
 from bot_adapter.simulator.world import World
 from engine.domain.inputs import VoiceFlags
 
@@ -90,6 +91,60 @@ def test_empty_rooms_do_not_pile_up(play):
         it for guild in play.world.guilds.values() for it in guild.channels.values() if "room" in it.name
     ]
     assert len(rooms) < 20 + 3
+
+
+def test_now_and_then_most_of_a_guild_gather_for_a_scheduled_event(play):
+    held = [it for it in play.world.truth.happenings.values() if it.turns[-1][1].status.finished]
+    completed = [it for it in held if it.turns[-1][1].status is ScheduledStatus.COMPLETED]
+    assert len(completed) > 8
+    assert len(held) > len(completed), "some are canceled"
+    assert {it.turns[0][1].entity_type for it in held} == {EntityType.VOICE, EntityType.STAGE_INSTANCE}
+    came = [attendance(play.world, it) for it in completed]
+    assert sum(came) / len(came) > 0.5
+
+
+def attendance(world, happening) -> float:
+    """Return which share of a guild's people was in an event's channel while it was active."""
+    (_, _), (begun, event), (ended, _) = happening.turns
+    came = {
+        it.user_id
+        for it in world.truth.presences
+        if it.channel_id == event.channel_id and not it.bot and it.joined_at < ended
+        if it.left_at is None or it.left_at > begun
+    }
+    people = [it for it in world.guild(happening.guild_id).members.values() if not it.user.bot]
+    return len(came) / len(people)
+
+
+def test_an_event_is_announced_ahead_and_begins_about_when_it_should(play):
+    for it in play.world.truth.happenings.values():
+        (announced, event), *later = it.turns
+        assert event.starts_at - announced > 10_000
+        begun = [at for at, turn in later if turn.status is ScheduledStatus.ACTIVE]
+        assert all(abs(at - event.starts_at) < 1000 for at in begun)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_newcomer_sees_an_event_within_a_minute(seed):
+    play = Play(seed=seed).run(120)
+    turns = [turn for it in play.world.truth.happenings.values() for turn in it.turns]
+    active = [at - EPOCH_MS for at, event in turns if event.status is ScheduledStatus.ACTIVE]
+    assert active
+    assert active[0] < 60_000
+
+
+def test_a_faster_life_has_more_events():
+    usual, fast = [Play(actions_per_s=rate).run(300).world.truth.happenings for rate in (2.0, 20.0)]
+    assert len(fast) > 4 * len(usual) > 0
+
+
+def test_the_same_seed_holds_the_same_events():
+    once, twice, other = [
+        [it.as_json()["turns"] for it in Play(seed=seed).run(300).world.truth.happenings.values()]
+        for seed in (1, 1, 2)
+    ]
+    assert once == twice
+    assert once != other
 
 
 def test_truth_never_overlaps_and_never_runs_backwards(play):

@@ -2,11 +2,12 @@
 
 import base64
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import hikari
 import pytest
 
-INTENTS = hikari.Intents.GUILDS | hikari.Intents.GUILD_VOICE_STATES
+INTENTS = hikari.Intents.GUILDS | hikari.Intents.GUILD_VOICE_STATES | hikari.Intents.GUILD_SCHEDULED_EVENTS
 
 
 @pytest.fixture
@@ -141,6 +142,61 @@ async def test_its_rest_client_reads_posts_and_moves(log_in, ada, guild, server)
         assert guild.voice[ada.user_id].channel_id == ada.ids["Study"]
         with pytest.raises(hikari.NotFoundError, match="Unknown Channel"):
             await bot.rest.fetch_channel(5)
+
+
+async def test_scheduled_events_of_each_kind_are_understood(log_in, world, guild, ids, eventually):
+    async with log_in() as (_, heard):
+        await eventually(lambda: of(heard, "GuildAvailableEvent"))
+        at = world.clock()
+        voice = world.create_scheduled_event(guild.guild_id, "Study", ids["Study"], at + 1000, at + 2000)
+        stage = world.create_scheduled_event(guild.guild_id, "Talk", ids["Stage"], entity_type=1)
+        world.create_scheduled_event(guild.guild_id, "Picnic", None, at, at + 1, 3, location="Park")
+        world.start_scheduled_event(guild.guild_id, voice.event_id)
+        world.complete_scheduled_event(guild.guild_id, voice.event_id)
+        world.delete_scheduled_event(guild.guild_id, stage.event_id)
+        await eventually(lambda: of(heard, "ScheduledEventDeleteEvent"))
+        created = [it.event for it in of(heard, "ScheduledEventCreateEvent")]
+        kinds = [hikari.ScheduledVoiceEvent, hikari.ScheduledStageEvent, hikari.ScheduledExternalEvent]
+        assert [type(it) for it in created] == kinds
+        assert [it.channel_id for it in created[:2]] == [ids["Study"], ids["Stage"]]
+        assert created[2].location == "Park"
+        assert created[0].end_time - created[0].start_time == timedelta(seconds=1)
+        assert round(created[0].start_time.timestamp() * 1000) == at + 1000
+        status = hikari.ScheduledEventStatus
+        updated = [it.event.status for it in of(heard, "ScheduledEventUpdateEvent")]
+        assert updated == [status.ACTIVE, status.COMPLETED]
+        assert [it.event.id for it in of(heard, "ScheduledEventDeleteEvent")] == [stage.event_id]
+
+
+async def test_its_rest_client_leads_a_scheduled_event_through_its_life(log_in, world, guild, ids):
+    async with log_in() as (bot, _):
+        start = datetime.now(UTC) + timedelta(hours=1)
+        made = await bot.rest.create_voice_event(guild.guild_id, ids["Study"], "Study night", start)
+        assert (made.channel_id, made.creator.id) == (ids["Study"], world.bot.user_id)
+        [listed] = await bot.rest.fetch_scheduled_events(guild.guild_id)
+        assert (listed.id, listed.user_count) == (made.id, 1)
+        which = guild.guild_id, made.id
+        assert (await bot.rest.edit_scheduled_event(*which, name="Long night")).name == "Long night"
+        with pytest.raises(hikari.BadRequestError, match="Status Transition"):
+            await bot.rest.edit_scheduled_event(*which, status=hikari.ScheduledEventStatus.COMPLETED)
+        await bot.rest.edit_scheduled_event(*which, status=hikari.ScheduledEventStatus.ACTIVE)
+        assert (await bot.rest.fetch_scheduled_event(*which)).status is hikari.ScheduledEventStatus.ACTIVE
+        await bot.rest.delete_scheduled_event(*which)
+        with pytest.raises(hikari.NotFoundError, match="Unknown Guild Scheduled Event"):
+            await bot.rest.fetch_scheduled_event(*which)
+        assert list(await bot.rest.fetch_scheduled_events(guild.guild_id)) == []
+
+
+async def test_its_rest_client_gives_and_takes_roles(log_in, world, guild, ada):
+    crew = world.add_role(guild.guild_id, "crew").role_id
+    async with log_in() as (bot, _):
+        await bot.rest.add_role_to_member(guild.guild_id, ada.user_id, crew)
+        assert (await bot.rest.fetch_member(guild.guild_id, ada.user_id)).role_ids == [crew, guild.guild_id]
+        await bot.rest.remove_role_from_member(guild.guild_id, ada.user_id, crew)
+        assert guild.members[ada.user_id].roles == []
+        world.let_bot_manage_roles(guild.guild_id, allowed=False)
+        with pytest.raises(hikari.ForbiddenError, match="Missing Permissions"):
+            await bot.rest.add_role_to_member(guild.guild_id, ada.user_id, crew)
 
 
 async def test_a_wrong_token_is_its_own_error(server):

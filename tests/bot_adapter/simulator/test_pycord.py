@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 
 import discord
 import pytest
@@ -9,7 +10,7 @@ from discord.http import Route
 
 from bot_adapter.simulator.faults import RestFault
 
-INTENTS = discord.Intents(guilds=True, voice_states=True)
+INTENTS = discord.Intents(guilds=True, voice_states=True, scheduled_events=True)
 
 
 @pytest.fixture
@@ -126,6 +127,76 @@ async def test_members_can_be_moved_and_disconnected(log_in, ada, guild, eventua
         assert guild.voice[ada.user_id].channel_id == ada.ids["Study"]
         await member.move_to(None)
         assert not guild.voice
+
+
+async def test_its_list_of_scheduled_events_follows_the_worlds(log_in, world, guild, ids, eventually):
+    before = world.create_scheduled_event(guild.guild_id, "Talk", ids["Stage"], entity_type=1)
+    heard = []
+    async with log_in() as client:
+
+        async def on_scheduled_event_create(event):
+            heard.append(("created", event.id, event.status.name))
+
+        async def on_scheduled_event_update(_, event):
+            heard.append(("updated", event.id, event.status.name))
+
+        async def on_scheduled_event_delete(event):
+            heard.append(("deleted", event.id, event.name))
+
+        for listener in (on_scheduled_event_create, on_scheduled_event_update, on_scheduled_event_delete):
+            client.add_listener(listener)
+        await eventually(client.is_ready)
+        seen = client.get_guild(guild.guild_id)
+        assert [(it.id, it.location.value.id) for it in seen.scheduled_events] == [
+            (before.event_id, ids["Stage"])
+        ]
+        at = world.clock()
+        event = world.create_scheduled_event(guild.guild_id, "Study night", ids["Study"], at, at + 1500)
+        world.create_scheduled_event(guild.guild_id, "Picnic", None, at, at + 1, 3, location="Park")
+        world.start_scheduled_event(guild.guild_id, event.event_id)
+        world.delete_scheduled_event(guild.guild_id, before.event_id)
+        await eventually(lambda: len(heard) == 4)
+        assert heard[0] == ("created", event.event_id, "scheduled")
+        assert heard[2:] == [("updated", event.event_id, "active"), ("deleted", before.event_id, "Talk")]
+        found = seen.get_scheduled_event(event.event_id)
+        assert found.location.value == seen.get_channel(ids["Study"])
+        assert found.end_time - found.start_time == timedelta(seconds=1.5)
+        assert {it.location.type.name for it in seen.scheduled_events} == {"voice", "external"}
+
+
+async def test_it_leads_a_scheduled_event_through_its_life(log_in, guild, ids, eventually):
+    async with log_in() as client:
+        await eventually(client.is_ready)
+        seen = client.get_guild(guild.guild_id)
+        start = datetime.now(UTC) + timedelta(hours=1)
+        study = seen.get_channel(ids["Study"])
+        made = await seen.create_scheduled_event(name="Study night", start_time=start, location=study)
+        assert guild.scheduled_events[made.id].channel_id == ids["Study"]
+        made = await made.edit(name="Talk", location=seen.get_channel(ids["Stage"]))
+        [listed] = await seen.fetch_scheduled_events()
+        assert (listed.name, listed.location.type.name, listed.interested) == ("Talk", "stage_instance", 1)
+        active = await made.start()
+        with pytest.raises(discord.HTTPException, match="In status: Invalid Guild Scheduled Event Status"):
+            await active.cancel()
+        await active.complete()
+        assert await seen.fetch_scheduled_events() == []
+        with pytest.raises(discord.NotFound, match="10070"):
+            await made.delete()
+
+
+async def test_it_gives_and_takes_roles(log_in, world, guild, ada, eventually):
+    crew = world.add_role(guild.guild_id, "crew").role_id
+    async with log_in() as client:
+        await eventually(client.is_ready)
+        seen = client.get_guild(guild.guild_id)
+        member = await seen.fetch_member(ada.user_id)
+        await member.add_roles(seen.get_role(crew))
+        assert [it.id for it in (await seen.fetch_member(ada.user_id)).roles] == [guild.guild_id, crew]
+        await member.remove_roles(seen.get_role(crew))
+        assert guild.members[ada.user_id].roles == []
+        world.let_bot_manage_roles(guild.guild_id, allowed=False)
+        with pytest.raises(discord.Forbidden, match="50013"):
+            await member.add_roles(seen.get_role(crew))
 
 
 @pytest.mark.parametrize(

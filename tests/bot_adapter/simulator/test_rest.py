@@ -6,23 +6,6 @@ import pytest
 from bot_adapter.simulator.faults import RestFault
 
 
-@pytest.fixture
-def call(http, server):
-    """Request a path of the API with the right token; returns (status, body, headers)."""
-
-    async def call(method: str, path: str, body=None, *, token: str = "simulator"):
-        url = server.base_url + "/api/v10" + path
-        headers = {"Authorization": f"Bot {token}"}
-        async with http.request(method, url, json=body, headers=headers) as response:
-            return (
-                response.status,
-                await response.json() if response.status != 204 else None,
-                response.headers,
-            )
-
-    return call
-
-
 async def test_a_wrong_token_is_told_so_in_exact_json(call):
     status, body, headers = await call("GET", "/users/@me", token="wrong")
     assert (status, body) == (401, {"message": "401: Unauthorized", "code": 0})
@@ -105,17 +88,6 @@ async def test_members_are_moved_muted_and_disconnected(call, guild, ada):
     assert (await call("PATCH", path, {"channel_id": None}))[0] == 200
     assert not guild.voice
     assert (await call("PATCH", path, {"roles": ["5"]}))[0] == 400
-
-
-async def test_roles_are_given_and_taken(call, world, guild, ids):
-    role_id = world.add_role(guild.guild_id, "crew").role_id
-    path = f"/guilds/{guild.guild_id}/members/{ids['ada']}/roles/"
-    for _ in range(2):
-        assert (await call("PUT", path + str(role_id)))[0] == 204
-    assert guild.members[ids["ada"]].roles == [role_id]
-    assert (await call("DELETE", path + str(role_id)))[0] == 204
-    assert guild.members[ids["ada"]].roles == []
-    assert (await call("PUT", path + "5"))[1]["code"] == 10011
 
 
 @pytest.mark.parametrize("via", [True, False])
