@@ -3,8 +3,9 @@
     rollcall:live:{guild_id}          hash: user_id -> msgpack [channel_id, joined_at, flags, span_at]
     rollcall:live:cursor:{partition}  the journal id the mirror stands at
 
-The cursor moves in the same transaction as the hashes, and only from where the last commit left it. So a
-Redis that was flushed, restored or written by another life is noticed, and the mirror is rebuilt.
+The active events and their participants stand beside: see ``live_events``. The cursor moves in the same
+transaction as all of them, and only from where the last commit left it. So a Redis that was flushed, restored
+or written by another life is noticed, and the mirror is rebuilt.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,18 +14,24 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from engine.domain.effects import DropSession, Effect, SaveSession
+from engine.domain.attendance import Participant
+from engine.domain.effects import DropSession, Effect, ForgetMember, SaveSession
+from engine.domain.events import Event
 from engine.domain.ids import partition_of
 from engine.domain.sessions import Session
+from engine.storage import live_events
+from engine.storage.live_events import FIELDS_PER_COMMAND, PREFIX, EventsMirror
 from engine.storage.protocols import StorageError
 from engine.storage.redis_client import Command, Wire, away_as_connection_error, connect, pack
 
-PREFIX = "rollcall:live:"
-# A field and its value are two arguments; more than this in one command would hold up the server.
-FIELDS_PER_COMMAND = 1_000
 COMMANDS_PER_BATCH = 500
 # Effects are small, but a commit may hold many: a transaction's reply is awaited for so long.
 REPLY_TIMEOUT_S = 10.0
+
+# What a cursor begins with while the mirror is being written.
+REBUILDING = "rebuilding"
+# The effects that are not of every day, looked at apart.
+_RARE = live_events.KINDS | {ForgetMember}
 
 # KEYS[1] the cursor; ARGV[1] where it must stand ("" for nowhere), ARGV[2] where it goes.
 _MOVE_CURSOR = """
@@ -68,24 +75,36 @@ class RedisLiveState:
         self._url = url
         self._partition = partition
         self._partitions = partitions
-        self._cursor_key = f"{PREFIX}cursor:{partition}"
+        self._cursor_key = _cursor_key(partition)
         self._wire = Wire(url, timeout_s=REPLY_TIMEOUT_S)
+        self._events = EventsMirror(self._wire, partition, partitions)
         self._client = connect(url)
 
     def mirror(self, before: str, cursor: str, effects: Sequence[Effect]) -> bool:
         """Apply a commit's effects; False where the mirror did not stand at ``before``.
 
         Then it has taken them all the same, but its cursor has not moved, so that a life which ends before
-        the rebuild leaves no mirror that looks right. Raises ``ConnectionError``.
+        the rebuild leaves no mirror that looks right. Nor does it follow a commit that forgets a member: only
+        the ledger tells where they were. Raises ``ConnectionError``.
         """
-        commands = [*_commands(effects), self._move(before, cursor)]
-        return bool(self._wire.transaction(pack(commands), len(commands))[-1])
+        commands, rare = _commands(effects)
+        commands += self._events.commands(it for it in rare if type(it) in live_events.KINDS)
+        forgets = ForgetMember in map(type, rare)
+        commands.append(("DEL", self._cursor_key) if forgets else self._move(before, cursor))
+        followed = self._wire.transaction(pack(commands), len(commands))[-1]
+        return bool(followed) and not forgets
 
-    def rebuild(self, cursor: str, sessions: Iterable[tuple[int, Sequence[tuple[int, bytes]]]]) -> None:
+    def rebuild(
+        self,
+        cursor: str,
+        sessions: Iterable[tuple[int, Sequence[tuple[int, bytes]]]],
+        active: Iterable[tuple[Event, Sequence[Participant]]] = (),
+    ) -> None:
         """Replace this partition's whole mirror, as of ``cursor``. Raises ``ConnectionError``."""
-        rebuilding = f"rebuilding {cursor}"
+        rebuilding = f"{REBUILDING} {cursor}"
         self._wire.ask("SET", self._cursor_key, rebuilding)
         _send(self._wire, _replacements(sessions, stale=set(self.guilds())))
+        _send(self._wire, self._events.replacements(active))
         if self._wire.ask(*self._move(rebuilding, cursor)) != 1:
             raise ConnectionError("Redis was emptied while the live state was written: write it again")
 
@@ -111,6 +130,28 @@ class RedisLiveState:
             return {int(user_id): _decoder.decode(value) for user_id, value in found.items()}
         except (ValueError, msgspec.MsgspecError) as error:
             raise StorageError(f"{guild_key(guild_id)} is not Rollcall's: {error}; delete the key") from None
+
+    def active_events(self, guild_id: int, channel_id: int | None = None) -> list[dict[str, Any]] | None:
+        """Return the active events of any guild, or those in one of its channels, in order of their ids.
+
+        As ``event_views.event_json`` writes them. None where the mirror is not to be trusted: Redis is away
+        or was emptied, or the mirror is being rebuilt. Raises ``StorageError`` where a value is not ours.
+        """
+        key = _cursor_key(partition_of(guild_id, self._partitions))
+        try:
+            with away_as_connection_error(self._url):
+                cursor, events = live_events.read_active(self._client, key, guild_id, channel_id)
+        except ConnectionError:
+            return None
+        return None if cursor is None or cursor.startswith(REBUILDING) else events
+
+    def participants(self, event_id: int) -> dict[int, dict[str, Any]]:
+        """Return an active event's participants by user, as ``event_views.followed_json`` writes them.
+
+        Raises ``StorageError`` where a value is not ours.
+        """
+        with away_as_connection_error(self._url):
+            return live_events.read_participants(self._client, event_id)
 
     def close(self) -> None:
         """Close the connections."""
@@ -142,16 +183,28 @@ def _replacements(
         yield ("DEL", guild_key(guild_id))
 
 
-def _commands(effects: Iterable[Effect]) -> Iterator[Command]:
-    """Yield one HSET and one HDEL per guild that the effects touch; the last word on a user counts."""
+def _cursor_key(partition: int) -> str:
+    return f"{PREFIX}cursor:{partition}"
+
+
+def _commands(effects: Iterable[Effect]) -> tuple[list[Command], list[Effect]]:
+    """Return what changes the sessions' hashes, and the rare effects."""
     guilds: dict[int, dict[int, bytes | None]] = {}
+    rare: list[Effect] = []
     for effect in effects:
-        if isinstance(effect, SaveSession):
+        if type(effect) is SaveSession:
             session = effect.session
             value = live_value(session) if effect.left_at is None else None
             guilds.setdefault(effect.guild_id, {})[session.user_id] = value
-        elif isinstance(effect, DropSession):
+        elif type(effect) is DropSession:
             guilds.setdefault(effect.guild_id, {})[effect.user_id] = None
+        elif type(effect) in _RARE:
+            rare.append(effect)
+    return list(_session_commands(guilds)), rare
+
+
+def _session_commands(guilds: dict[int, dict[int, bytes | None]]) -> Iterator[Command]:
+    """Yield one HSET and one HDEL per guild; the last word on a user counts."""
     for guild_id, users in guilds.items():
         key = guild_key(guild_id)
         here = [(user_id, value) for user_id, value in users.items() if value is not None]

@@ -46,7 +46,7 @@ def closed(user_id, guild_id=GUILD):
 class TestMirror:
     def test_open_sessions_are_there_and_closed_ones_are_not(self, live):
         assert live.mirror("0-0", "1-0", [opened(1), opened(2), opened(3), opened(4, OTHER)])
-        assert live.mirror("1-0", "2-0", [closed(2), DropSession(GUILD, 3, 1_000)])
+        assert live.mirror("1-0", "2-0", [closed(2), DropSession(GUILD, 3, 1_000, at=2_000)])
         assert live.read(GUILD) == {1: LiveSession(8, 1_000, 3, 1_000)}
         assert live.read(OTHER) == {4: LiveSession(8, 1_000, 3, 1_000)}
         assert live.cursor() == "2-0"

@@ -1,0 +1,392 @@
+"""Active events and their participants in Redis, under the keys that seed 002 names."""
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from engine.domain.attendance import Participant
+from engine.domain.effects import ForgetMember, SaveSession, SaveSpan
+from engine.domain.event_effects import DropParticipant, FollowParticipants, SaveEvent, SaveParticipants
+from engine.domain.event_views import event_json, followed_json
+from engine.domain.events import Event, EventStatus
+from engine.domain.sessions import Session
+from engine.storage.live import RedisLiveState, live_value
+from engine.storage.live_events import (
+    FIELDS_PER_COMMAND,
+    EventsMirror,
+    active_key,
+    participant_key,
+    users_key,
+)
+from engine.storage.protocols import StorageError
+from engine.storage.redis_client import Wire
+
+GUILD, OTHER = 1 << 22, 2 << 22
+PIER, DECK, BUNK = 11, 12, 13
+
+
+@pytest.fixture
+def make_live():
+    lives = []
+
+    def make(url, partition=0, **settings):
+        lives.append(RedisLiveState(url, partition, **settings))
+        return lives[-1]
+
+    yield make
+    for live in lives:
+        live.close()
+
+
+@pytest.fixture
+def live(redis_url, make_live):
+    live = make_live(redis_url)
+    live.rebuild("0-0", [])
+    return live
+
+
+@pytest.fixture
+def commit(live):
+    """Mirror one commit after another."""
+    ids = iter(range(1_000_000))
+    number = next(ids)
+
+    def mirror(*effects):
+        nonlocal number
+        before, number = number, next(ids)
+        assert live.mirror(f"{before}-0", f"{number}-0", effects)
+
+    return mirror
+
+
+def event(event_id=1, channels=(PIER,), status=EventStatus.ACTIVE, guild_id=GUILD, **fields):
+    return Event(event_id, guild_id, "Night watch", tuple(channels), status, started_at=1_000, **fields)
+
+
+def participant(user_id, counted_ms=0, end_at=None):
+    return Participant(user_id, 1_000, 1_000, end_at, (counted_ms, 0, 0, 0, 0, 0, 0, 0))
+
+
+def follow(*users, event_id=1, guild_id=GUILD, **fields):
+    return FollowParticipants(guild_id, event_id, tuple(participant(it, **fields) for it in users))
+
+
+def ended(it):
+    return replace(it, status=EventStatus.ENDED, ended_at=9_000)
+
+
+def keys(client):
+    return {it.decode() for it in client.keys("*")} - {"rollcall:live:cursor:0"}
+
+
+def transaction(client, act):
+    """Return the names of the commands that the server was sent while ``act`` ran."""
+    with client.monitor() as monitor:
+        act()
+        client.echo("done")
+        names = []
+        while (told := monitor.next_command())["command"] != "ECHO done":
+            if told["client_type"] != "lua":
+                names.append(told["command"].split()[0])
+    return names
+
+
+class TestSeedKeys:
+    def test_an_active_event_stands_under_its_guild_and_each_of_its_channels(self, commit, client):
+        it = event(channels=(PIER, DECK))
+        commit(SaveEvent(it))
+        for key in (
+            f"/events/active?guildId={GUILD}",
+            f"/events/active?guildId={GUILD}&voiceChannelId={PIER}",
+            f"/events/active?guildId={GUILD}&voiceChannelId={DECK}",
+        ):
+            ((event_id, value),) = client.hgetall(key).items()
+            assert (event_id, json.loads(value)) == (b"1", event_json(it))
+
+    def test_a_participant_is_kept_as_the_seed_caches_them(self, commit, client):
+        commit(SaveEvent(event()), follow(5, counted_ms=1_500, end_at=4_000))
+        assert json.loads(client.get("processor_/events/1/participants/5")) == {
+            "userId": "5",
+            "startDate": "1970-01-01T00:00:01.000Z",
+            "endDate": "1970-01-01T00:00:04.000Z",
+            "duration": 1.5,
+        }
+
+    def test_the_end_of_an_event_clears_the_cache(self, commit, client):
+        commit(SaveEvent(event(channels=(PIER, DECK))), follow(5, 6, 7))
+        assert len(keys(client)) == 9
+        commit(SaveEvent(ended(event(channels=(PIER, DECK)))))
+        assert keys(client) == set()
+
+    @pytest.mark.parametrize("status", [EventStatus.SCHEDULED, EventStatus.CANCELLED])
+    def test_an_event_that_is_not_active_leaves_no_key(self, commit, client, status):
+        commit(SaveEvent(event(status=status)))
+        assert keys(client) == set()
+
+
+class TestMirror:
+    def test_a_channel_that_the_event_no_longer_has_forgets_it(self, commit, live):
+        commit(SaveEvent(event(channels=(PIER, DECK))))
+        commit(SaveEvent(event(channels=(DECK, BUNK))))
+        found = {it: live.active_events(GUILD, it) for it in (PIER, DECK, BUNK)}
+        now = [event_json(event(channels=(DECK, BUNK)))]
+        assert found == {PIER: [], DECK: now, BUNK: now}
+
+    def test_several_events_share_a_channel(self, commit, live):
+        commit(SaveEvent(event(2)), SaveEvent(event(10)))
+        assert [it["eventId"] for it in live.active_events(GUILD, PIER)] == ["2", "10"]
+        commit(SaveEvent(ended(event(2))))
+        assert [it["eventId"] for it in live.active_events(GUILD, PIER)] == ["10"]
+        assert [it["eventId"] for it in live.active_events(GUILD)] == ["10"]
+
+    def test_the_last_word_of_a_commit_on_a_participant_wins(self, commit, live):
+        gone = DropParticipant(GUILD, 1, 5)
+        commit(SaveEvent(event()), follow(5, 6), follow(6, counted_ms=2_000), gone)
+        assert live.participants(1) == {6: followed_json(participant(6, 2_000))}
+        commit(gone, follow(5), DropParticipant(GUILD, 1, 6))
+        assert live.participants(1) == {5: followed_json(participant(5))}
+
+    def test_an_event_that_began_and_ended_in_one_commit_leaves_no_key(self, commit, client):
+        commit(SaveEvent(event()), follow(5), SaveEvent(ended(event())))
+        assert keys(client) == set()
+
+    def test_rows_that_are_all_there_is_leave_nobody_else(self, commit, live):
+        """Where an event's channels change, some were never in it: only the whole says who."""
+        commit(SaveEvent(event()), follow(5, 6))
+        commit(SaveParticipants(GUILD, 1, (participant(6),), whole=True), follow(6, 7))
+        assert sorted(live.participants(1)) == [6, 7]
+        commit(SaveParticipants(GUILD, 1, (participant(8),)))
+        assert sorted(live.participants(1)) == [6, 7]
+
+    def test_events_sessions_and_the_cursor_are_one_transaction(self, live, client):
+        session = Session(5, PIER, 1_000, 0, 1_000, 1_000)
+        effects = [SaveSession(GUILD, session, 1_000), SaveEvent(event()), follow(5)]
+        names = transaction(client, lambda: live.mirror("0-0", "1-0", effects))
+        begins, ends = names.index("MULTI"), names.index("EXEC")
+        assert set(names[:begins]) <= {"SSCAN", "PING", "SELECT"}
+        assert sorted(names[begins + 1 : ends]) == sorted(
+            ["HSET", *["HSET", "SADD", "HSET", "HSET"], *["SADD", "MSET"], "EVAL"]
+        )
+
+    def test_a_commit_without_events_sends_nothing_more(self, live, client):
+        session = Session(5, PIER, 1_000, 0, 1_000, 1_000)
+        effects = [SaveSession(GUILD, session, 1_000), SaveSpan(GUILD, 5, 1_000, 1_000, 1_500, 0)]
+        names = transaction(client, lambda: live.mirror("0-0", "1-0", effects))
+        assert names == ["MULTI", "HSET", "EVAL", "EXEC"]
+
+    def test_thousands_come_and_go_in_commands_of_bounded_size(self, live, redis_url, client):
+        users = range(1_000_000, 1_002_500)
+        wire = Wire(redis_url)
+        mirror = EventsMirror(wire, 0, 1)
+        try:
+            for effects in ([SaveEvent(event()), follow(*users)], [SaveEvent(ended(event()))]):
+                commands = list(mirror.commands(effects))
+                assert max(map(len, commands)) <= 2 * FIELDS_PER_COMMAND + 2
+                live.mirror("", "", effects)
+                assert len(live.participants(1)) in {2_500, 0}
+        finally:
+            wire.close()
+        assert keys(client) == set()
+
+    def test_who_is_to_be_forgotten_is_in_no_trusted_mirror(self, live):
+        assert live.mirror("0-0", "1-0", [SaveEvent(event()), follow(5)])
+        assert not live.mirror("1-0", "2-0", [ForgetMember(5, 2_000)])
+        assert live.active_events(GUILD) is None
+        live.rebuild("2-0", [], [(event(), [])])
+        assert live.participants(1) == {}
+        assert live.mirror("2-0", "3-0", [])
+
+
+class TestRebuild:
+    def test_only_what_the_ledger_knows_is_left(self, commit, live, client):
+        commit(SaveEvent(event(1, (PIER, DECK))), SaveEvent(event(2, guild_id=OTHER)))
+        commit(follow(5, 6), follow(7, event_id=2, guild_id=OTHER))
+        live.rebuild("9-0", [], [(event(1, (DECK,)), [participant(6)])])
+        assert live.active_events(GUILD, PIER) == []
+        assert live.active_events(GUILD, DECK) == live.active_events(GUILD) == [event_json(event(1, (DECK,)))]
+        assert live.active_events(OTHER) == []
+        assert (list(live.participants(1)), live.participants(2)) == ([6], {})
+        live.rebuild("10-0", [])
+        assert keys(client) == set()
+
+    def test_several_events_of_a_guild_arrive(self, live):
+        active = [(event(it), [participant(it)]) for it in (1, 2, 3)]
+        live.rebuild("1-0", [], iter(active))
+        assert [it["eventId"] for it in live.active_events(GUILD, PIER)] == ["1", "2", "3"]
+        assert list(live.participants(3)) == [3]
+
+    def test_other_partitions_are_left_alone(self, redis_url, make_live):
+        first, second = (make_live(redis_url, partition, partitions=2) for partition in (0, 1))
+        first.rebuild("0-0", [], [(event(2, guild_id=OTHER), [participant(5)])])
+        second.rebuild("0-0", [], [(event(1), [participant(6)])])
+        first.rebuild("1-0", [])
+        for reader in (first, second):
+            assert reader.active_events(OTHER) == []
+            assert [it["eventId"] for it in reader.active_events(GUILD)] == ["1"]
+        assert (first.participants(2), list(first.participants(1))) == ({}, [6])
+
+    def test_a_life_with_other_partitions_leaves_nothing_behind(self, redis_url, make_live, client):
+        for partition, guild_id in ((0, OTHER), (1, GUILD)):
+            before = make_live(redis_url, partition, partitions=2)
+            before.rebuild("0-0", [], [(event(partition, guild_id=guild_id), [participant(5)])])
+        make_live(redis_url).rebuild("0-0", [])
+        assert keys(client) == {"rollcall:live:cursor:1"}
+
+    def test_a_rebuild_that_broke_off_leaves_nothing_that_the_next_cannot_find(self, live, client):
+        def breaks_off():
+            yield event(1, (PIER, DECK)), [participant(it) for it in range(600_000, 602_500)]
+            yield from ((event(it), [participant(5)]) for it in range(2, 400))
+            raise ConnectionError("gone")
+
+        with pytest.raises(ConnectionError):
+            live.rebuild("1-0", [], breaks_off())
+        assert len(keys(client)) > 2_500
+        assert live.active_events(GUILD) is None
+        live.rebuild("1-0", [])
+        assert keys(client) == set()
+
+    def test_a_foreign_value_in_the_way_is_replaced(self, live, client):
+        for key in (active_key(GUILD), active_key(GUILD, PIER)):
+            client.set(key, "foreign")
+        client.hset(participant_key(1, 5), "foreign", "x")
+        with pytest.raises(ConnectionError, match="WRONGTYPE"):
+            live.mirror("0-0", "1-0", [SaveEvent(event()), follow(5)])
+        live.rebuild("1-0", [], [(event(), [participant(5)])])
+        assert [it["eventId"] for it in live.active_events(GUILD, PIER)] == ["1"]
+        assert list(live.participants(1)) == [5]
+
+
+class TestReaders:
+    def test_a_redis_that_is_away_has_no_answer(self, make_live, tmp_path):
+        live = make_live(f"unix://{tmp_path}/nobody")
+        assert live.active_events(GUILD) is None
+        with pytest.raises(ConnectionError):
+            live.participants(1)
+
+    def test_a_redis_that_was_emptied_has_no_answer(self, commit, live, client):
+        commit(SaveEvent(event()))
+        client.flushall()
+        assert live.active_events(GUILD) is None
+        assert live.active_events(GUILD, PIER) is None
+
+    def test_a_mirror_that_is_being_rebuilt_has_no_answer(self, live, redis_url, make_live):
+        reader, answers = make_live(redis_url), []
+
+        def sessions():
+            answers.append(reader.active_events(GUILD))
+            yield GUILD, [(5, live_value(Session(5, PIER, 1_000, 0, 1_000, 1_000)))]
+
+        def active():
+            answers.append(reader.active_events(GUILD))
+            yield event(), []
+
+        live.rebuild("1-0", sessions(), active())
+        assert answers == [None, None]
+        assert reader.active_events(GUILD) == [event_json(event())]
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ("SET", active_key(GUILD), "text"),
+            ("HSET", active_key(GUILD), "1", "no json"),
+            ("HSET", active_key(GUILD), "1", "[]"),
+            ("HSET", active_key(GUILD), "one", "{}"),
+        ],
+    )
+    def test_a_foreign_value_is_told_by_its_key(self, live, client, command):
+        client.execute_command(*command)
+        with pytest.raises(StorageError) as told:
+            live.active_events(GUILD)
+        assert active_key(GUILD) in str(told.value)
+        assert "delete the key" in str(told.value)
+        assert "\n" not in str(told.value)
+
+    def test_a_foreign_participant_is_told_by_its_key(self, commit, live, client):
+        commit(SaveEvent(event()), follow(5))
+        client.set(participant_key(1, 5), "noise")
+        with pytest.raises(StorageError, match=participant_key(1, 5)):
+            live.participants(1)
+        client.sadd(users_key(1), "somebody")
+        with pytest.raises(StorageError, match=users_key(1)):
+            live.participants(1)
+
+
+IDS, USERS = st.sampled_from([1, 2, 3]), st.integers(1, 6)
+CHANNELS = st.lists(st.sampled_from([PIER, DECK, BUNK]), min_size=1, unique=True)
+EFFECTS = st.one_of(
+    st.builds(
+        lambda event_id, channels, status: SaveEvent(event(event_id, channels, status)),
+        IDS,
+        CHANNELS,
+        st.sampled_from([EventStatus.ACTIVE, EventStatus.ACTIVE, EventStatus.ENDED]),
+    ),
+    st.builds(
+        lambda event_id, users: follow(*users, event_id=event_id),
+        IDS,
+        st.lists(USERS, min_size=1, max_size=4),
+    ),
+    st.builds(lambda event_id, user_id: DropParticipant(GUILD, event_id, user_id), IDS, USERS),
+    st.builds(lambda event_id: SaveParticipants(GUILD, event_id, (), whole=True), IDS),
+)
+
+
+def told(events, users, effect):
+    """Keep what there is to know of the events, the simple way. Nobody follows who is in no active event."""
+    if isinstance(effect, SaveEvent) and effect.event.status is EventStatus.ACTIVE:
+        events[effect.event.event_id] = effect.event
+    elif isinstance(effect, SaveEvent):
+        events.pop(effect.event.event_id, None)
+        users.pop(effect.event.event_id, None)
+    elif isinstance(effect, FollowParticipants):
+        users.setdefault(effect.event_id, {}).update({it.user_id: it for it in effect.rows})
+    elif isinstance(effect, DropParticipant):
+        users.get(effect.event_id, {}).pop(effect.user_id, None)
+    else:
+        users.pop(effect.event_id, None)
+
+
+def sensible(commits):
+    """Leave out what no step says: participants of an event that is not active."""
+    active = set()
+    for commit in commits:
+        kept = []
+        for effect in commit:
+            if isinstance(effect, SaveEvent):
+                change = active.add if effect.event.status is EventStatus.ACTIVE else active.discard
+                change(effect.event.event_id)
+                kept.append(effect)
+            elif effect.event_id in active:
+                kept.append(effect)
+        yield kept
+
+
+@given(st.lists(st.lists(EFFECTS, max_size=6), max_size=6))
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
+def test_whatever_the_commits_say_the_mirror_holds_their_sum(redis_url, client, make_live, commits):
+    client.flushall()
+    live = make_live(redis_url)
+    live.rebuild("0-0", [])
+    events, users = {}, {}
+    for number, effects in enumerate(sensible(commits)):
+        assert live.mirror(f"{number}-0", f"{number + 1}-0", effects)
+        for effect in effects:
+            told(events, users, effect)
+        ordered = [events[it] for it in sorted(events)]
+        assert live.active_events(GUILD) == [event_json(it) for it in ordered]
+        for channel in (PIER, DECK, BUNK):
+            here = [event_json(it) for it in ordered if channel in it.channel_ids]
+            assert live.active_events(GUILD, channel) == here
+        for event_id in (1, 2, 3):
+            known = {user_id: followed_json(it) for user_id, it in users.get(event_id, {}).items()}
+            assert live.participants(event_id) == known
+    live.rebuild("0-0", [])
+    assert keys(client) == set()
+    live.close()
