@@ -5,13 +5,14 @@ be lost (the engine sends again) and may carry an effect twice (its ``outbox_id`
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 import redis
 import structlog
 
-from engine.domain.effects import PostMessage
+from engine.domain.effects import PostMessage, ToDiscord
 from engine.storage.redis_client import Wire, away_as_connection_error, connect, pack
 
 STREAM = "rollcall:outbox"
@@ -22,7 +23,9 @@ BLOCK_MAX_MS = 2_000
 
 _log = structlog.get_logger(__name__)
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(PostMessage)
+_decoder: msgspec.msgpack.Decoder[ToDiscord] = msgspec.msgpack.Decoder(ToDiscord)
+# What an older life sent has no tag: all there was were messages.
+_untagged = msgspec.msgpack.Decoder(PostMessage)
 
 
 class OutboxSender:
@@ -31,7 +34,7 @@ class OutboxSender:
     def __init__(self, url: str) -> None:
         self._wire = Wire(url)
 
-    def send(self, messages: Iterable[PostMessage]) -> None:
+    def send(self, messages: Iterable[ToDiscord]) -> None:
         """Send messages, in order. Raises ``ConnectionError``: then send them all again."""
         commands = [("XADD", STREAM, "*", FIELD, _encoder.encode(message)) for message in messages]
         if commands:
@@ -56,7 +59,7 @@ class OutboxReceiver:
         # Where the reading of our own unfinished business stands; None once through it.
         self._unfinished: str | None = "0"
 
-    def receive(self, block_ms: int) -> list[tuple[str, PostMessage]]:
+    def receive(self, block_ms: int) -> list[tuple[str, ToDiscord]]:
         """Return messages and the receipts for ``done``, oldest first; waits ``block_ms``, 2 s at most."""
         try:
             with away_as_connection_error(self._url):
@@ -79,7 +82,7 @@ class OutboxReceiver:
         """Close the connection; what is not done comes again."""
         self._client.close()
 
-    def _receive(self, block_ms: int) -> Iterator[tuple[str, PostMessage]]:
+    def _receive(self, block_ms: int) -> Iterator[tuple[str, ToDiscord]]:
         while self._unfinished is not None:
             found = self._read(self._unfinished, None)
             self._unfinished = found[-1][0].decode() if found else None
@@ -105,16 +108,25 @@ class OutboxReceiver:
 
     def _messages(
         self, found: Iterable[tuple[bytes, dict[bytes, bytes] | None]]
-    ) -> Iterator[tuple[str, PostMessage]]:
+    ) -> Iterator[tuple[str, ToDiscord]]:
         for journal_id, fields in found:
             receipt = journal_id.decode()
             if receipt in self._handed_out:
                 continue
             try:
-                message = _decoder.decode((fields or {})[FIELD])
+                message = _decoded((fields or {})[FIELD])
             except (KeyError, msgspec.MsgspecError) as error:
                 _log.error("outbox_message_unreadable", id=receipt, reason=str(error))
                 self.done(receipt)
                 continue
             self._handed_out.add(receipt)
             yield receipt, message
+
+
+def _decoded(raw: bytes) -> ToDiscord:
+    try:
+        return _decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        with suppress(msgspec.ValidationError):
+            return _untagged.decode(raw)
+        raise error from None

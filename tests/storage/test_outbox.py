@@ -1,9 +1,10 @@
 import threading
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from engine.domain.effects import PostMessage
+from engine.domain.effects import GrantRole, PostMessage
 from engine.storage.outbox import STREAM, OutboxReceiver, OutboxSender
 
 
@@ -38,6 +39,20 @@ def test_messages_arrive_in_order_and_once(sender, make_receiver):
     sender.send([message(3)])
     assert [it for _, it in receiver.receive(0)] == [message(1), message(2), message(3)]
     assert receiver.receive(0) == []
+
+
+def test_a_role_to_grant_arrives_beside_messages(sender, make_receiver):
+    grant = GrantRole("badge-1-2", 1 << 22, 2, 77, at=5)
+    sender.send([message(1), grant, message(2)])
+    assert [it for _, it in make_receiver().receive(0)] == [message(1), grant, message(2)]
+
+
+def test_a_message_of_an_older_life_arrives(make_receiver, client):
+    older = {"outbox_id": "gap-1", "guild_id": 1 << 22, "channel_id": 9, "content": "a gap", "at": 3}
+    client.xadd(STREAM, {b"m": msgspec.msgpack.encode(older)})
+    assert [it for _, it in make_receiver().receive(0)] == [
+        PostMessage("gap-1", 1 << 22, 9, "a gap", at=3),
+    ]
 
 
 def test_a_receiver_that_comes_first_waits(sender, make_receiver):
@@ -91,10 +106,12 @@ def test_a_flushed_redis_is_no_end(sender, make_receiver, client):
 def test_what_cannot_be_read_is_told_and_dropped(sender, make_receiver, client):
     client.xadd(STREAM, {b"m": b"noise"})
     client.xadd(STREAM, {b"other": b"thing"})
+    client.xadd(STREAM, {b"m": msgspec.msgpack.encode({"type": "role", "outbox_id": "half"})})
     sender.send([message(1)])
     with capture_logs() as logs:
         assert [it for _, it in make_receiver().receive(0)] == [message(1)]
-    assert [it["event"] for it in logs] == ["outbox_message_unreadable"] * 2
+    assert [it["event"] for it in logs] == ["outbox_message_unreadable"] * 3
+    assert "user_id" in logs[2]["reason"] or "guild_id" in logs[2]["reason"]
     assert client.xlen(STREAM) == 1
 
 
