@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -23,8 +24,17 @@ def there() -> Callable[..., VoiceState]:
     """Make a member's voice state in a snapshot: same presence as ``Story.voice`` tells by default."""
 
     def state(
-        channel: str, flags: int = 0, *, user: int = 1, name: str | None = "s1", bot: bool = False
+        channel: str, flags: int = 0, *, user: int = 1, name: str | None = "s1", **more: Any
     ) -> VoiceState:
-        return VoiceState(user, channel_of(channel), flags, name, bot)
+        return VoiceState(user, channel_of(channel), flags, name, **more)
 
     return state
+
+
+@pytest.fixture
+def watched(story):
+    """A guild watched up to a loss at 100, with user 1 in A since 10."""
+    story.snapshot(0)
+    story.voice(10, "A")
+    story.beat(100, connected=False)
+    return story
