@@ -49,6 +49,10 @@ class Draft:
         self.left = state.left
         self.created = state.created
 
+    def tracks(self, user_id: int, bot: bool = False) -> bool:
+        """Say whether this user's presence is anything to us."""
+        return (self.rules.track_bots or not bot) and user_id not in self.rules.opt_out
+
     def open(self, session: Session) -> None:
         """Put a new or changed session among the open ones."""
         self._own_sessions()[session.user_id] = session

@@ -14,10 +14,8 @@ from engine.domain.voice import bridge, cut, drop, join, leave, move
 def reconcile(draft: Draft, snapshot: GuildSnapshot, connections: Connections) -> None:
     """Close who is gone, continue who stayed, open who came, each with the slack of the gap."""
     gap_from = _gap_from(draft.state, snapshot.connection, snapshot.at, connections)
-    _drop_bots(draft, snapshot)
-    states = {
-        state.user_id: state for state in snapshot.voice_states if draft.rules.track_bots or not state.bot
-    }
+    _drop_untracked(draft, snapshot)
+    states = {it.user_id: it for it in snapshot.voice_states if draft.tracks(it.user_id, it.bot)}
     counts: Counter[str] = Counter()
     for session in list(draft.sessions.values()):
         counts[_settle(draft, session, states.get(session.user_id), snapshot.at, gap_from)] += 1
@@ -42,11 +40,12 @@ def guild_lost(draft: Draft, what: GuildLost, connections: Connections) -> None:
     draft.know(what.at, present=False, connection=None, lost_at=when.earliest)
 
 
-def _drop_bots(draft: Draft, snapshot: GuildSnapshot) -> None:
-    """Forget whoever was taken for a person until now."""
-    for state in snapshot.voice_states:
-        if state.bot and not draft.rules.track_bots and state.user_id in draft.sessions:
-            drop(draft, draft.sessions[state.user_id], snapshot.at)
+def _drop_untracked(draft: Draft, snapshot: GuildSnapshot) -> None:
+    """Forget whoever was taken for a person until now, or opted out since."""
+    bots = {it.user_id for it in snapshot.voice_states if it.bot}
+    for session in list(draft.sessions.values()):
+        if not draft.tracks(session.user_id, session.user_id in bots):
+            drop(draft, session, snapshot.at)
 
 
 def _gap_from(state: GuildState, current: str | None, at: int, connections: Connections) -> int | None:

@@ -23,7 +23,7 @@ from engine.domain.inputs import (
 from engine.domain.reconcile import guild_lost, reconcile
 from engine.domain.rules import Rules
 from engine.domain.sessions import seen
-from engine.domain.voice import leave, voice_state_changed
+from engine.domain.voice import leave, roles_changed, voice_state_changed
 
 
 def step(
@@ -76,10 +76,6 @@ def _member_removed(draft: Draft, what: MemberRemoved) -> None:
         leave(draft, session, seen(what.at, what.replayed_from))
 
 
-def _roles_changed(_draft: Draft, _what: RolesChanged) -> None:
-    """Roles decide about attendance, not about sessions: the journal keeps them for the events."""
-
-
 def _guild_changed(draft: Draft, what: GuildChanged) -> None:
     draft.know(what.at, name=what.name, afk_channel_id=what.afk_channel_id)
 
@@ -98,7 +94,7 @@ _TABLE: dict[type, Callable[[Draft, Any], None]] = {
     ChannelChanged: _channel_changed,
     ChannelDeleted: _channel_deleted,
     MemberRemoved: _member_removed,
-    RolesChanged: _roles_changed,
+    RolesChanged: roles_changed,
     GuildChanged: _guild_changed,
     GuildUnavailable: _guild_unavailable,
     OutboxOutcome: _outbox_outcome,

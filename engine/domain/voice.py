@@ -1,5 +1,8 @@
 """The rules of a voice session: how one opens, is cut into spans, and closes (seed 001).
 
+A span ends where a flag changes (``VoiceFlags``), and where the member's roles do: events ask who held which
+role when. What shows sessions joins spans that differ in roles alone.
+
 A moment that is not known exactly is a window ``[earliest, at]``. A join is then dated at the window's end
 and a leave at its beginning, with the width as slack: between the two the member was certainly there.
 """
@@ -8,7 +11,7 @@ from msgspec.structs import replace
 
 from engine.domain.effects import DropSession, DropSpans, SaveSession, SaveSpan, Status
 from engine.domain.guild import Draft
-from engine.domain.inputs import VoiceFlags, VoiceState, VoiceStateChanged
+from engine.domain.inputs import RolesChanged, VoiceFlags, VoiceState, VoiceStateChanged
 from engine.domain.sessions import Session, Window, seen
 
 Presence = VoiceStateChanged | VoiceState
@@ -18,8 +21,8 @@ def voice_state_changed(draft: Draft, change: VoiceStateChanged) -> None:
     """Follow one member between channels. A repeated update changes nothing."""
     when = seen(change.at, change.replayed_from)
     session = draft.sessions.get(change.user_id)
-    if change.bot and not draft.rules.track_bots:
-        if session is not None:  # taken for a person until now
+    if not draft.tracks(change.user_id, change.bot):
+        if session is not None:  # taken for a person until now, or opted out since
             drop(draft, session, change.at)
     elif session is None:
         if change.channel_id is not None:
@@ -30,6 +33,18 @@ def voice_state_changed(draft: Draft, change: VoiceStateChanged) -> None:
         move(draft, session, change, change.channel_id, when)
     else:
         cut(draft, session, change, when)
+
+
+def roles_changed(draft: Draft, change: RolesChanged) -> None:
+    """Cut the session of a member whose roles have changed; of whom is not in voice nothing is kept."""
+    session = draft.sessions.get(change.user_id)
+    if session is None:
+        return
+    if not draft.tracks(session.user_id):
+        drop(draft, session, change.at)
+    elif change.roles != session.roles:
+        following = _next_span(draft, session, seen(change.at, change.replayed_from))
+        _save(draft, replace(following, roles=change.roles), following.span_at)
 
 
 def join(draft: Draft, who: Presence, channel_id: int, when: Window) -> Session:
@@ -45,6 +60,7 @@ def join(draft: Draft, who: Presence, channel_id: int, when: Window) -> Session:
         # The whole window: where the last session ended is certain only from its own window's beginning on.
         joined_slack_ms=when.at - when.earliest,
         gateway_session_id=who.gateway_session_id,
+        roles=who.roles or (),
     )
     draft.open(session)
     draft.effects.append(SaveSession(draft.guild_id, session, at=joined_at))
@@ -54,8 +70,11 @@ def join(draft: Draft, who: Presence, channel_id: int, when: Window) -> Session:
 def leave(draft: Draft, session: Session, when: Window, status: Status = Status.COMPLETED) -> bool:
     """Close a session; return whether it leaves a row.
 
-    It leaves none if even its longest reading is shorter than the minimum.
+    It leaves none if even its longest reading is shorter than the minimum, or its member opted out since.
     """
+    if not draft.tracks(session.user_id):
+        drop(draft, session, when.at)
+        return False
     certain = _before_gap(session, when)
     left_at = max(when.earliest, certain.span_at)
     slack_ms = max(when.at, left_at) - left_at
@@ -72,7 +91,7 @@ def leave(draft: Draft, session: Session, when: Window, status: Status = Status.
 
 
 def _before_gap(session: Session, when: Window) -> Session:
-    """Return the session as it was before changes of its flags in the very gap that a leave lies in.
+    """Return the session as it was before it was cut in the very gap that a leave lies in.
 
     A RESUME replays them one by one: each has bridged the gap up to its own replay, yet the leave that
     follows may lie anywhere in it.
@@ -86,7 +105,8 @@ def _before_gap(session: Session, when: Window) -> Session:
 def drop(draft: Draft, session: Session, at: int) -> None:
     """Forget a session altogether."""
     draft.close(session, None)
-    draft.effects.append(DropSession(draft.guild_id, session.user_id, session.joined_at, at))
+    dropped_at = max(at, session.span_at)
+    draft.effects.append(DropSession(draft.guild_id, session.user_id, session.joined_at, dropped_at))
 
 
 def move(draft: Draft, session: Session, who: Presence, channel_id: int, when: Window) -> None:
@@ -101,6 +121,7 @@ def move(draft: Draft, session: Session, who: Presence, channel_id: int, when: W
         previous_at=previous_at,
         via_channel_creation=created_at is not None
         and 0 <= when.at - created_at <= draft.rules.channel_creation_ms,
+        roles=_roles(session, who),
     )
     draft.open(following)
     draft.effects[-1] = SaveSession(draft.guild_id, following, at=following.joined_at)
@@ -113,31 +134,42 @@ def _not_before(boundary_at: int, when: Window) -> Window:
 
 
 def cut(draft: Draft, session: Session, who: Presence, when: Window) -> None:
-    """End the current span where a flag has changed."""
-    if who.flags == session.flags:
-        if who.gateway_session_id != session.gateway_session_id:
-            _save(draft, replace(session, gateway_session_id=who.gateway_session_id), when.at)
-        return
+    """End the current span where a flag or the roles have changed."""
+    if who.flags != session.flags or not (who.roles == session.roles or who.roles is None):
+        _go_on(draft, _next_span(draft, session, when), who)
+    elif who.gateway_session_id != session.gateway_session_id:
+        _save(draft, replace(session, gateway_session_id=who.gateway_session_id), when.at)
+
+
+def _next_span(draft: Draft, session: Session, when: Window) -> Session:
+    """End the current span, and return the session at the beginning of its next."""
     if when.earliest < when.at:
-        session = bridge_spans(draft, session, when)
+        return bridge_spans(draft, session, when)
     at = max(when.at, session.span_at)
     _end_span(draft, session, at, session.flags)
-    cut_session = replace(session, flags=who.flags, span_at=at, gateway_session_id=who.gateway_session_id)
-    _save(draft, cut_session, at)
+    return replace(session, span_at=at)
+
+
+def _roles(session: Session, who: Presence) -> tuple[int, ...]:
+    """Return the roles from now on: those known, and the very tuple, where nothing else is told."""
+    return session.roles if who.roles is None or who.roles == session.roles else who.roles
 
 
 def bridge(draft: Draft, session: Session, who: Presence, when: Window) -> None:
     """Let a session run on over a gap at both ends of which the same presence stood."""
-    bridged = bridge_spans(draft, session, when)
-    _save(
-        draft,
-        replace(bridged, flags=who.flags, gateway_session_id=who.gateway_session_id),
-        bridged.span_at,
+    _go_on(draft, bridge_spans(draft, session, when), who)
+
+
+def _go_on(draft: Draft, session: Session, who: Presence) -> None:
+    """Save a session at the beginning of a span, as it is from then on."""
+    going_on = replace(
+        session, flags=who.flags, roles=_roles(session, who), gateway_session_id=who.gateway_session_id
     )
+    _save(draft, going_on, session.span_at)
 
 
 def bridge_spans(draft: Draft, session: Session, when: Window) -> Session:
-    """Write the span up to the gap and the gap itself, whose flags nobody saw."""
+    """Write the span up to the gap and the gap itself, whose flags and roles nobody saw: the last known."""
     start = max(when.earliest, session.span_at)
     end = max(when.at, start)
     _end_span(draft, session, start, session.flags)
@@ -146,9 +178,10 @@ def bridge_spans(draft: Draft, session: Session, when: Window) -> Session:
 
 
 def _end_span(draft: Draft, session: Session, at: int, flags: int) -> None:
-    if at > session.span_at:
+    it = session
+    if at > it.span_at:
         draft.effects.append(
-            SaveSpan(draft.guild_id, session.user_id, session.joined_at, session.span_at, at, int(flags))
+            SaveSpan(draft.guild_id, it.user_id, it.joined_at, it.span_at, at, int(flags), it.roles)
         )
 
 

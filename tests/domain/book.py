@@ -19,8 +19,8 @@ from engine.domain.guild import GuildState
 from engine.domain.inputs import VoiceFlags
 from engine.domain.rules import CREATION_MEMORY_MS, MEMORY_MS, Rules
 
-# (started_at, ended_at, flags); ended_at is None for an open session's last span.
-Span = tuple[int, int | None, int]
+# (started_at, ended_at, flags, roles); ended_at is None for an open session's last span.
+Span = tuple[int, int | None, int, tuple[int, ...]]
 
 
 @dataclass
@@ -45,12 +45,12 @@ class Row:
     def spans(self) -> list[Span]:
         """Return all spans, the last one from the row itself; without those of no length."""
         session = self.saved.session
-        spans = [*self.ended_spans, (session.span_at, self.saved.left_at, int(session.flags))]
+        spans = [*self.ended_spans, (session.span_at, self.saved.left_at, int(session.flags), session.roles)]
         return [span for span in spans if span[0] != span[1]]
 
     def bridges(self, at: int) -> bool:
         """Tell whether a gap was bridged around this moment."""
-        return any(s <= at <= e and f & VoiceFlags.BRIDGED for s, e, f in self.spans() if e is not None)
+        return any(s <= at <= e and f & VoiceFlags.BRIDGED for s, e, f, _ in self.spans() if e is not None)
 
 
 class Book:
@@ -81,12 +81,12 @@ class Book:
             case SaveSpan(guild_id=guild_id, user_id=user_id, joined_at=joined_at):
                 row = self.rows[guild_id, user_id, joined_at]
                 assert row.saved.left_at is None
-                row.ended_spans.append((effect.started_at, effect.ended_at, effect.flags))
+                row.ended_spans.append((effect.started_at, effect.ended_at, effect.flags, effect.roles))
             case DropSpans(guild_id=guild_id, user_id=user_id, joined_at=joined_at):
                 row = self.rows[guild_id, user_id, joined_at]
                 row.ended_spans = [
-                    (start, min(end, effect.since), flags)
-                    for start, end, flags in row.ended_spans
+                    (start, min(end, effect.since), *held)
+                    for start, end, *held in row.ended_spans
                     if start < effect.since
                 ]
             case _:
@@ -165,7 +165,7 @@ class Book:
             assert saved.left_at >= session.joined_at, "negative length"
             assert row.left[1] - row.joined[0] >= rules.min_session_ms, "a micro-session has a row"
         end = session.joined_at
-        for started_at, ended_at, _ in row.spans():
+        for started_at, ended_at, *_ in row.spans():
             assert started_at == end, f"spans do not tile the session: {row}"
             assert ended_at is None or ended_at > started_at
             end = ended_at

@@ -12,6 +12,7 @@ from engine.domain.inputs import (
     GuildUnavailable,
     Heartbeat,
     MemberRemoved,
+    RolesChanged,
     ShardBeat,
     VoiceState,
     VoiceStateChanged,
@@ -19,7 +20,10 @@ from engine.domain.inputs import (
 from tests.domain.ingest import GUILDS, START, USERS, Op, snowflake
 from tests.domain.world import World
 
-SEEN = (*["go"] * 5, *["toggle"] * 3, "repeat", "remove", "create", "delete", "again", "ahead")
+SEEN = (
+    *(*["go"] * 5, *["toggle"] * 3, *["roles"] * 2, "regroup", "repeat"),
+    *("remove", "create", "delete", "again", "ahead"),
+)
 GAPS = (
     ("lose", "resume"),
     ("lose", "resume"),
@@ -75,12 +79,13 @@ channel_ids = st.sampled_from([snowflake(START - 1_000, 1), snowflake(START + 2_
 flags = st.sampled_from([0, 1, 8])
 names = st.sampled_from(["a", "b", None])
 connections = st.sampled_from(["c1", "c2"])
+roles = st.sampled_from([None, (), (7,), (7, 8)])
 bots = st.sampled_from([False, False, False, False, True])
 beats = st.builds(
     Heartbeat, moments, st.tuples(st.builds(ShardBeat, st.just(0), connections, st.booleans(), moments))
 )
 states = st.lists(
-    st.builds(VoiceState, user_ids, channel_ids, flags, names, bots),
+    st.builds(VoiceState, user_ids, channel_ids, flags, names, bots, roles),
     max_size=2,
     unique_by=lambda it: it.user_id,
 ).map(tuple)
@@ -93,7 +98,7 @@ updates = st.builds(
     flags,
     names,
     bots,
-    st.just(()),
+    roles,
     replay_starts,
 )
 snapshots = st.builds(
@@ -107,6 +112,7 @@ soup = st.lists(
     | st.builds(ChannelCreated, moments, guild_ids, channel_ids)
     | st.builds(ChannelDeleted, moments, guild_ids, channel_ids, replay_starts)
     | st.builds(MemberRemoved, moments, guild_ids, user_ids, replay_starts)
+    | st.builds(RolesChanged, moments, guild_ids, user_ids, roles.filter(bool), replay_starts)
     | st.builds(GuildUnavailable, moments, guild_ids)
     | st.builds(GuildLost, moments, guild_ids),
     min_size=1,

@@ -20,7 +20,10 @@ START = 1_800_000_000_000
 GUILDS = (11, 22)
 USERS = (1, 2)
 CHANNELS_AT_MOST = 5
+ROLES = (7, 8)
 REPLAY_ENDS_MS = 50  # after a RESUME, until something else happens
+
+Roles = tuple[int, ...]
 
 
 def snowflake(at: int, number: int) -> int:
@@ -38,14 +41,14 @@ class Op(NamedTuple):
 
 @dataclass
 class Truth:
-    """One true stay of one user in one channel. ``changes``: (at, flags from then on)."""
+    """One true stay of one user in one channel. ``changes``: (at, flags and roles from then on)."""
 
     guild_id: int
     user_id: int
     channel_id: int
     gateway_session_id: str
     started_at: int
-    changes: list[tuple[int, int]]
+    changes: list[tuple[int, int, Roles]]
     ended_at: int | None = None
     cancelled: bool = False
 
@@ -53,10 +56,14 @@ class Truth:
     def flags(self) -> int:
         return self.changes[-1][1]
 
-    def pieces(self, now: int) -> list[tuple[int, int, int]]:
-        """Return (from, to, flags)."""
-        ends = [at for at, _ in self.changes[1:]] + [now if self.ended_at is None else self.ended_at]
-        return [(at, end, flags) for (at, flags), end in zip(self.changes, ends, strict=True)]
+    @property
+    def roles(self) -> Roles:
+        return self.changes[-1][2]
+
+    def pieces(self, now: int) -> list[tuple[int, int, int, Roles]]:
+        """Return (from, to, flags, roles)."""
+        ends = [at for at, _, _ in self.changes[1:]] + [now if self.ended_at is None else self.ended_at]
+        return [(at, end, flags, roles) for (at, flags, roles), end in zip(self.changes, ends, strict=True)]
 
 
 @dataclass
@@ -229,7 +236,7 @@ class Ingest:
             self.gaps[guild_id].append(replace(gap, since=min(since), until=self.now))
         self._seen_on[guild_id] = self._connection
         states = [
-            VoiceState(it.user_id, it.channel_id, it.flags, it.gateway_session_id)
+            VoiceState(it.user_id, it.channel_id, it.flags, it.gateway_session_id, roles=it.roles)
             for it in self.inside.values()
             if it.guild_id == guild_id
         ]

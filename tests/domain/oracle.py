@@ -1,4 +1,4 @@
-"""What the sessions must be, told as plainly as possible from facts that were all seen (rules 1 to 5).
+"""What the sessions must be, told as plainly as possible from facts that were all seen (rules 1 to 5; roles).
 
 Slow and in two passes on purpose: first every stay with its spans, then without the short ones, linked.
 """
@@ -11,9 +11,13 @@ from engine.domain.inputs import (
     GuildInput,
     GuildLost,
     MemberRemoved,
+    RolesChanged,
     VoiceStateChanged,
 )
 from engine.domain.rules import Rules
+
+Change = tuple[int, int, tuple[int, ...]]  # (at, flags and roles from then on)
+Span = tuple[int, int | None, int, tuple[int, ...]]  # (from, to, flags, roles)
 
 
 @dataclass(eq=False)
@@ -22,7 +26,7 @@ class Stay:
 
     channel_id: int
     joined_at: int
-    changes: list[tuple[int, int]]  # (at, flags from then on)
+    changes: list[Change]
     moved_from: "Stay | None" = None
     via_channel_creation: bool = False
     left_at: int | None = None
@@ -40,7 +44,7 @@ class Expected:
     chain_at: int
     previous_at: int | None
     via_channel_creation: bool
-    spans: list[tuple[int, int | None, int]] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
 
 
 def sessions(facts: list[GuildInput], guild_id: int, user_id: int, rules: Rules) -> list[Expected]:
@@ -68,6 +72,8 @@ def _stays(facts: list[GuildInput], user_id: int, rules: Rules) -> list[Stay]:
                 now_in.left_at, now_in = fact.at, None
             case GuildLost() if now_in is not None:
                 now_in.left_at, now_in.cancelled, now_in = fact.at, True, None
+            case RolesChanged() if now_in is not None and fact.user_id == user_id:
+                _change(now_in, fact.at, now_in.changes[-1][1], fact.roles)
             case VoiceStateChanged() if fact.user_id == user_id:
                 now_in = _follow(stays, now_in, fact, created, rules)
     return stays
@@ -76,19 +82,26 @@ def _stays(facts: list[GuildInput], user_id: int, rules: Rules) -> list[Stay]:
 def _follow(
     stays: list[Stay], now_in: Stay | None, fact: VoiceStateChanged, created: dict[int, int], rules: Rules
 ) -> Stay | None:
+    roles = fact.roles
+    if roles is None:  # not told: as they were
+        roles = () if now_in is None else now_in.changes[-1][2]
     if now_in is not None and now_in.channel_id == fact.channel_id:
-        if now_in.changes[-1][1] != fact.flags:
-            now_in.changes.append((fact.at, fact.flags))
+        _change(now_in, fact.at, fact.flags, roles)
         return now_in
     if now_in is not None:
         now_in.left_at = fact.at
     if fact.channel_id is None:
         return None
-    stay = Stay(fact.channel_id, fact.at, [(fact.at, fact.flags)], moved_from=now_in)
+    stay = Stay(fact.channel_id, fact.at, [(fact.at, fact.flags, roles)], moved_from=now_in)
     age_ms = fact.at - created.get(fact.channel_id, -rules.channel_creation_ms - 1)
     stay.via_channel_creation = now_in is not None and age_ms <= rules.channel_creation_ms
     stays.append(stay)
     return stay
+
+
+def _change(stay: Stay, at: int, flags: int, roles: tuple[int, ...]) -> None:
+    if stay.changes[-1][1:] != (flags, roles):
+        stay.changes.append((at, flags, roles))
 
 
 def _expected(stay: Stay, kept: list[Stay]) -> Expected:
@@ -110,17 +123,17 @@ def _expected(stay: Stay, kept: list[Stay]) -> Expected:
     )
 
 
-def _spans(stay: Stay) -> list[tuple[int, int | None, int]]:
-    ends = [at for at, _ in stay.changes[1:]] + [stay.left_at]
-    return [(at, end, flags) for (at, flags), end in zip(stay.changes, ends, strict=True) if at != end]
+def _spans(stay: Stay) -> list[Span]:
+    ends = [at for at, *_ in stay.changes[1:]] + [stay.left_at]
+    return [(at, end, *held) for (at, *held), end in zip(stay.changes, ends, strict=True) if at != end]
 
 
-def merged(spans: list[tuple[int, int | None, int]]) -> list[tuple[int, int | None, int]]:
-    """Join neighbours with equal flags: what a toggle there and back within one millisecond leaves."""
-    result: list[tuple[int, int | None, int]] = []
+def merged(spans: list[Span]) -> list[Span]:
+    """Join equal neighbours: what a change there and back within one millisecond leaves."""
+    result: list[Span] = []
     for span in spans:
-        if result and result[-1][2] == span[2]:
-            result[-1] = (result[-1][0], span[1], span[2])
+        if result and result[-1][2:] == span[2:]:
+            result[-1] = (result[-1][0], *span[1:])
         else:
             result.append(span)
     return result

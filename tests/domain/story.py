@@ -14,7 +14,9 @@ from engine.domain.inputs import (
     GuildSnapshot,
     GuildUnavailable,
     MemberRemoved,
+    RolesChanged,
     ShardBeat,
+    VoiceFlags,
     VoiceState,
     VoiceStateChanged,
 )
@@ -71,6 +73,9 @@ class Story:
     def removed(self, at: float, user: int = 1, lost: float | None = None) -> list[Effect]:
         return self.tell(MemberRemoved(ms(at), GUILD, user, ms(lost)))
 
+    def roles(self, at: float, *roles: int, user: int = 1, lost: float | None = None) -> list[Effect]:
+        return self.tell(RolesChanged(ms(at), GUILD, user, roles, ms(lost)))
+
     def unavailable(self, at: float, lost: float | None = None) -> list[Effect]:
         return self.tell(GuildUnavailable(ms(at), GUILD, ms(lost)))
 
@@ -106,7 +111,12 @@ class Story:
     def spans(self, user: int = 1) -> list[tuple[float | None, ...]]:
         """Return (from, to, flags) of the one session's spans."""
         (row,) = self.rows(user)
-        return [(s(start), s(end), flags) for start, end, flags in row.spans()]
+        return [(s(start), s(end), flags) for start, end, flags, _ in row.spans()]
+
+    def held(self, user: int = 1) -> list[tuple[float | tuple[int, ...] | None, ...]]:
+        """Return (from, to, roles) of all spans that are not bridged, over all sessions."""
+        spans = [it for row in self.rows(user) for it in row.spans() if not it[2] & VoiceFlags.BRIDGED]
+        return [(s(start), s(end), roles) for start, end, _, roles in spans]
 
 
 def ms(at: float | None) -> int | None:

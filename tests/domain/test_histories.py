@@ -18,7 +18,7 @@ from engine.domain.rules import Rules
 from tests.domain import oracle
 from tests.domain.book import Row
 from tests.domain.histories import cuts, gap_histories, journals, seen_histories
-from tests.domain.ingest import GUILDS, START, USERS, Gap, Op, Truth
+from tests.domain.ingest import GUILDS, START, USERS, Gap, Op, Roles, Truth
 from tests.domain.replay import Replay
 from tests.domain.world import World
 
@@ -87,7 +87,7 @@ def test_every_boundary_lies_within_its_slack_and_no_slack_exceeds_its_gap(histo
         truths = [it for it in world.truths if it.guild_id == row.saved.guild_id]
         assert any(_tells(row, it, world) for it in truths), f"nobody was there: {row}"
         _check_slack(row, world)
-        _check_flags(row, world)
+        _check_spans(row, world)
 
 
 def _hidden(world: World, guild_id: int, at: int | None) -> Gap | None:
@@ -136,22 +136,30 @@ def _check_slack(row: Row, world: World) -> None:
         assert any(it.since <= row.left[0] and row.left[1] <= it.until for it in gaps)
 
 
-def _check_flags(row: Row, world: World) -> None:
-    """Outside of bridged spans the flags are those of the truth, at every moment."""
+def _check_spans(row: Row, world: World) -> None:
+    """Outside of bridged spans flags and roles are those of the truth, at every moment."""
     session = row.saved.session
     mine = [it for it in world.truths if (it.guild_id, it.user_id) == (row.saved.guild_id, session.user_id)]
-    for started_at, ended_at, span_flags in row.spans():
+    for started_at, ended_at, span_flags, span_roles in row.spans():
         if span_flags & VoiceFlags.BRIDGED:
+            assert (span_flags ^ VoiceFlags.BRIDGED, span_roles) in _held_in_gap(mine, started_at, world)
             continue
         end = world.now if ended_at is None else ended_at
         covered = 0
         for truth in mine:
-            for piece_from, piece_to, piece_flags in truth.pieces(world.now):
+            for piece_from, piece_to, *held in truth.pieces(world.now):
                 common = min(end, piece_to) - max(started_at, piece_from)
                 if common > 0:
-                    assert (truth.channel_id, piece_flags) == (session.channel_id, span_flags)
+                    assert [truth.channel_id, *held] == [session.channel_id, span_flags, span_roles]
                     covered += common
         assert covered == end - started_at, f"counted, but not there: {row}"
+
+
+def _held_in_gap(truths: list[Truth], at: int, world: World) -> list[tuple[int, Roles]]:
+    """Return what flags and roles a user had from the last sight before the gap around ``at`` to its end."""
+    gap = next(it for it in world.gaps[truths[0].guild_id] if it.since <= at <= it.until)
+    pieces = [piece for it in truths for piece in it.pieces(world.now)]
+    return [tuple(held) for start, end, *held in pieces if start <= gap.until and end >= gap.seen_until]
 
 
 @MANY

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.domain.effects import PostMessage, SaveGuild, SettleOutbox, Status
-from engine.domain.inputs import ChannelChanged, GuildChanged, OutboxOutcome, RolesChanged
+from engine.domain.inputs import ChannelChanged, GuildChanged, OutboxOutcome
 from engine.domain.rules import CREATION_MEMORY_MS
 from tests.domain.ingest import GUILDS, START
 
@@ -209,11 +209,6 @@ def test_channels_keep_the_moment_of_their_creation_when_renamed(story):
     story.created(3, "N")
     story.tell(ChannelChanged(START + 4_000, GUILD, next(iter(story.state.created)), "New name"))
     assert list(story.book.channels.values()) == [START + 3_000]
-
-
-def test_roles_change_no_session(story):
-    story.voice(0, "A")
-    assert story.tell(RolesChanged(START + 1, GUILD, 1, (5,))) == []
 
 
 def test_an_outbox_outcome_is_noted(story):

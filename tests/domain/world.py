@@ -2,15 +2,37 @@
 
 from dataclasses import dataclass, field
 
-from engine.domain.inputs import ChannelCreated, ChannelDeleted, GuildLost, MemberRemoved, VoiceStateChanged
-from tests.domain.ingest import CHANNELS_AT_MOST, GUILDS, START, USERS, Ingest, Op, Truth, snowflake
+from engine.domain.inputs import (
+    ChannelCreated,
+    ChannelDeleted,
+    GuildLost,
+    MemberRemoved,
+    RolesChanged,
+    VoiceStateChanged,
+)
+from tests.domain.ingest import (
+    CHANNELS_AT_MOST,
+    GUILDS,
+    ROLES,
+    START,
+    USERS,
+    Ingest,
+    Op,
+    Roles,
+    Truth,
+    snowflake,
+)
 
 
 @dataclass
 class World(Ingest):
-    """``truths``: every true stay so far. ``crowded``: somebody was inside before anyone looked."""
+    """``truths``: every true stay so far. ``crowded``: somebody was inside before anyone looked.
+
+    ``roles`` are the members', in voice or not.
+    """
 
     truths: list[Truth] = field(default_factory=list)
+    roles: dict[tuple[int, int], Roles] = field(default_factory=dict)
     crowded: bool = True
 
     def __post_init__(self) -> None:
@@ -49,10 +71,24 @@ class World(Ingest):
         self._tell_state(guild_id, user_id)
 
     def do_toggle(self, op: Op) -> None:
+        """Change a flag; some updates tell nothing of the member."""
         truth = self.inside.get(self._who(op))
         if truth is not None:
-            truth.changes.append((self.now, truth.flags ^ (1 << op.where % 5)))
-            self._tell_state(truth.guild_id, truth.user_id)
+            self._change(truth, 1 << op.where % 5)
+            self._tell_state(truth.guild_id, truth.user_id, told=op.where < 5)
+
+    def do_roles(self, op: Op) -> None:
+        """Give or take a role, as one hears of it with the members intent."""
+        self._change_roles(op)
+        self._tell(RolesChanged(self.now, *self._who(op), self.roles[self._who(op)]))
+
+    def do_regroup(self, op: Op) -> None:
+        """Give or take a role, heard of by a voice update, which may tell of a flag as well."""
+        self._change_roles(op)
+        truth = self.inside.get(self._who(op))
+        if truth is not None:
+            self._change(truth, op.where // 2 % 2)
+            self._tell_state(*self._who(op))
 
     def do_repeat(self, op: Op) -> None:
         if self._who(op) in self.inside:
@@ -61,6 +97,7 @@ class World(Ingest):
     def do_remove(self, op: Op) -> None:
         guild_id, user_id = self._who(op)
         was_inside = self._exit(guild_id, user_id)
+        self.roles.pop((guild_id, user_id), None)
         self._tell(MemberRemoved(self.now, guild_id, user_id))
         if was_inside and op.where % 2:
             self._tell(VoiceStateChanged(self.now, guild_id, user_id, None))
@@ -107,8 +144,8 @@ class World(Ingest):
     def _enter(self, guild_id: int, user_id: int, channel_id: int, like: Truth | None = None) -> None:
         before = self._exit(guild_id, user_id) or like
         name = f"s{self._name()}" if before is None else before.gateway_session_id
-        flags = 0 if before is None else before.flags
-        truth = Truth(guild_id, user_id, channel_id, name, self.now, [(self.now, flags)])
+        now = (self.now, 0 if before is None else before.flags, self.roles.get((guild_id, user_id), ()))
+        truth = Truth(guild_id, user_id, channel_id, name, self.now, [now])
         self.inside[guild_id, user_id] = truth
         self.truths.append(truth)
 
@@ -118,8 +155,19 @@ class World(Ingest):
             truth.ended_at = self.now
         return truth
 
-    def _tell_state(self, guild_id: int, user_id: int) -> None:
+    def _change(self, truth: Truth, flag: int) -> None:
+        roles = self.roles.get((truth.guild_id, truth.user_id), ())
+        truth.changes.append((self.now, truth.flags ^ flag, roles))
+
+    def _change_roles(self, op: Op) -> None:
+        who = self._who(op)
+        changed = {ROLES[op.where % len(ROLES)]}.symmetric_difference(self.roles.get(who, ()))
+        self.roles[who] = tuple(sorted(changed))
+        if who in self.inside:
+            self._change(self.inside[who], 0)
+
+    def _tell_state(self, guild_id: int, user_id: int, *, told: bool = True) -> None:
         it = self.inside[guild_id, user_id]
-        self._tell(
-            VoiceStateChanged(self.now, guild_id, user_id, it.channel_id, it.flags, it.gateway_session_id)
-        )
+        roles = it.roles if told else None
+        state = (it.channel_id, it.flags, it.gateway_session_id, False, roles)
+        self._tell(VoiceStateChanged(self.now, guild_id, user_id, *state))
