@@ -32,7 +32,7 @@ class People:
 class Occasions:
     """One event at a time, over all guilds. ``pace_s`` is how long a usual second takes.
 
-    Its choices are its own: those of the everyday life do not depend on how many it makes.
+    It draws from a random sequence of its own, so that the everyday life's is the same as without it.
     """
 
     def __init__(self, world: World, casts: list[Cast], people: People, *, seed: int, pace_s: float) -> None:
