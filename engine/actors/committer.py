@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import pykka
 import structlog
 
+from engine.actors.aftermath import Aftermath, active_events
 from engine.actors.supervisor import told
-from engine.domain.effects import PostMessage
+from engine.domain.effects import GrantRole, PostMessage
+from engine.domain.event_effects import AwardBadges
 from engine.storage.protocols import Commit, StorageBusy, Stores
 
 log = structlog.get_logger(__name__)
@@ -18,6 +20,7 @@ COMMITS_AHEAD = 8  # batches that may wait for the ledger: then the partition wa
 EFFECTS_TOGETHER = 200_000  # of the batches that one transaction may hold
 RETRY_S = (0.05, 0.1, 0.25, 0.5, 1.0)  # between tries of a commit while the ledger is locked or full
 TRIM_EVERY_MS = 60_000
+_FOR_OUTBOX = {PostMessage, GrantRole, AwardBadges}
 OUTBOX_AGAIN_MS = 60_000
 
 
@@ -52,12 +55,17 @@ class Committer(pykka.ThreadingActor):
     use_daemon_thread = True
 
     def __init__(
-        self, stores: Stores, stopping: Callable[[float], bool], stats: CommitterStats | None = None
+        self,
+        stores: Stores,
+        stopping: Callable[[float], bool],
+        stats: CommitterStats | None = None,
+        aftermath: Aftermath | None = None,
     ) -> None:
         super().__init__()
         self._ledger, self._journal = stores.ledger, stores.journal
         self._live, self._outbox = stores.live, stores.outbox
         self._stopping = stopping
+        self._aftermath = aftermath or Aftermath()
         self.stats = stats or CommitterStats()
         self._mirrored: str | None = None  # the cursor the mirror stands at, as far as we know
         self._gathered: list[Commit] = []
@@ -128,24 +136,26 @@ class Committer(pykka.ThreadingActor):
         return True
 
     def _after(self, commit: Commit) -> None:
+        kinds = set(map(type, commit.effects))
         try:
             self._mirror(commit)
-            self._send_outbox(commit)
+            self._send_outbox(commit, kinds)
             self._trim(commit)
         except (ConnectionError, StorageBusy) as error:
             self._mirrored, self._outbox_due_at, self.stats.mirror_stale = None, 0, True
             log.debug("mirror_later", reason=str(error))
+        self._aftermath.take(commit, kinds, self._ledger)
 
     def _mirror(self, commit: Commit) -> None:
         cursor = commit.state.cursor
         if self._mirrored is None or not self._live.mirror(commit.before, cursor, commit.effects):
             self._mirrored = None
-            self._live.rebuild(cursor, self._ledger.open_sessions())
+            self._live.rebuild(cursor, self._ledger.open_sessions(), active_events(self._ledger))
             self.stats.mirror_rebuilds += 1
         self._mirrored, self.stats.mirror_stale = cursor, False
 
-    def _send_outbox(self, commit: Commit) -> None:
-        fresh = PostMessage in map(type, commit.effects)
+    def _send_outbox(self, commit: Commit, kinds: set[type]) -> None:
+        fresh = not kinds.isdisjoint(_FOR_OUTBOX)
         if fresh or commit.state.now >= self._outbox_due_at:
             # All that have no outcome, not just the fresh: the stream may have been lost with Redis.
             self._outbox.send(self._ledger.pending_outbox(limit=100))

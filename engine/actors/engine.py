@@ -9,7 +9,8 @@ from typing import Any, cast
 import pykka
 import structlog
 
-from engine.actors.partition import Begin, Inside, Partition, PartitionSettings
+from engine.actors.aftermath import Aftermath
+from engine.actors.partition import Begin, Inside, Partition, PartitionSettings, Shared
 from engine.actors.pool import Dispatcher
 from engine.actors.supervisor import CheckChildren, Children, Roster, Supervisor, Watch
 from engine.domain.rules import Rules
@@ -36,6 +37,7 @@ class Engine:
 
     def __init__(self, settings: EngineSettings, stores: Sequence[Stores], rules: Rules) -> None:
         self._settings, self._stores, self._rules = settings, stores, rules
+        self.aftermath = Aftermath()
         self.failed = threading.Event()
         self.reason = ""
         self._stopping = False
@@ -59,11 +61,12 @@ class Engine:
     def _start(self) -> None:
         self._dispatcher = Dispatcher(self._settings.workers)
         self._supervisor = Supervisor.start(self._give_up)
+        shared = Shared(self._dispatcher, self._supervisor, self.aftermath)
         for number, stores in enumerate(self._stores):
             settings = PartitionSettings(
                 number, self._settings.batch_max_entries, self._settings.park_after_ms
             )
-            ref = Partition.start(settings, stores, self._dispatcher, self._supervisor, self._rules)
+            ref = Partition.start(settings, stores, shared, self._rules)
             self._partitions.append(ref)
             inside = cast("Inside", ref.ask(Begin(), timeout=START_TIMEOUT_S))
             self.inside.append(inside)
@@ -80,6 +83,7 @@ class Engine:
             _stop(self._supervisor)
         if self._dispatcher is not None:
             self._dispatcher.stop()
+        self.aftermath.stop()
         log.info("engine_stopped")
 
     def check(self) -> None:

@@ -1,70 +1,16 @@
 """The actor of one guild: it serializes whatever concerns that guild."""
 
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 from engine.actors.pool import Dispatcher, PooledActor
-from engine.domain.effects import Effect
-from engine.domain.gateway import Connections
+from engine.actors.rounds import Describe, Take
 from engine.domain.guild import GuildState
-from engine.domain.inputs import GuildInput
 from engine.domain.rules import Rules
 from engine.domain.sessions import Session
 from engine.domain.step import steps
 from engine.domain.views import flag_names, iso
 from engine.storage.protocols import StorageError
-
-Share = Sequence[tuple[GuildInput, Connections, Any]]
-
-
-class Round:
-    """A batch on its way through several guilds: collects their effects and failures, and wakes who waits."""
-
-    def __init__(self, guilds: int) -> None:
-        self.failed: dict[int, str] = {}
-        self.unknown: dict[int, StorageError] = {}
-        self._effects: list[list[Effect]] = []
-        # No lock: appending, storing and counting are each one step of the interpreter.
-        self._missing = iter(range(guilds - 1, -1, -1))
-        self._complete = threading.Event()
-
-    @property
-    def effects(self) -> Iterable[Effect]:
-        """Return what the guilds want done, each guild's in order."""
-        return chain.from_iterable(self._effects)
-
-    def done(self, effects: list[Effect]) -> None:
-        """Take one guild's effects."""
-        self._effects.append(effects)
-        if next(self._missing) == 0:
-            self._complete.set()
-
-    def fail(self, guild_id: int, reason: str) -> None:
-        """Note that a guild's actor did not take its share."""
-        self.failed[guild_id] = reason
-        self.done([])
-
-    def not_known(self, guild_id: int, error: StorageError) -> None:
-        """Note that the ledger could not tell a guild's state: its actor lives, and has taken nothing."""
-        self.unknown[guild_id] = error
-        self.done([])
-
-    def wait(self, timeout_s: float) -> bool:
-        """Wait for every guild; False if time ran out."""
-        return self._complete.wait(timeout_s)
-
-
-class Take(NamedTuple):
-    """Take a share of a batch, and answer to the round."""
-
-    share: Share
-    round: Round
-
-
-class Describe(NamedTuple):
-    """Ask for the whole state, as plain values."""
 
 
 class GuildActor(PooledActor):
@@ -100,7 +46,7 @@ class GuildActor(PooledActor):
             message.round.fail(self._guild_id, f"{type(error).__name__}: {error}")
             raise
         self._state = state
-        message.round.done(effects)
+        message.round.done(self._guild_id, effects)
 
     def _known(self) -> GuildState:
         # Loaded at the first message and not in on_start: a failure then has a message to be told to.

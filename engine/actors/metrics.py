@@ -1,8 +1,11 @@
 """The engine's numbers, as counters and gauges by name and as Prometheus' samples."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from engine.actors.aftermath import DriftStats
 from engine.actors.partition import Inside
+from engine.domain.events import EventStatus
 from engine.inspection import Described, Sample
 
 _HELP = {
@@ -18,13 +21,20 @@ _HELP = {
     "mirror_rebuilds": "Rebuilds of the live state from the ledger",
     "journal_trimmed": "Entries trimmed from the journal",
     "journal_rewinds": "Times the journal was older than the cursor",
-    "guilds_parked": "Idle guild actors parked",
+    "actors_parked": "Idle guild and event actors parked",
+    "attendance_checks": "Ends of events at which the running result was compared with the ledger's rows",
+    "attendance_check_failures": "Such comparisons that could not be made",
     "commit_seconds": "Time spent committing",
     "guild_actors": "Guild actors in memory",
+    "event_actors": "Event actors in memory",
+    "scheduled_events": "Events that have not started",
+    "active_events": "Events that are active",
+    "unsettled_events": "Ended events whose last moments are not confirmed yet",
+    "attendance_drift_seconds": "By how much running results and the ledger's rows ever differed: a defect",
     "open_sessions": "Open voice sessions in the ledger",
     "behind_seconds": "How far the slowest partition's time lies behind the clock",
     "connected_shards": "Gateway connections that are up",
-    "actor_restarts": "Restarts of guild actors",
+    "actor_restarts": "Restarts of guild and event actors",
 }
 _INGEST_COUNTERS = {
     "received": "Dispatches received from the gateway",
@@ -45,7 +55,7 @@ _INGEST_GAUGES = {
 }
 
 
-def counters(inside: Sequence[Inside]) -> dict[str, float]:
+def counters(inside: Sequence[Inside], drift: DriftStats) -> dict[str, float]:
     """Return what only grows, summed over the partitions."""
     return {
         "entries": sum(it.stats.entries for it in inside),
@@ -60,29 +70,42 @@ def counters(inside: Sequence[Inside]) -> dict[str, float]:
         "mirror_rebuilds": sum(it.committer.mirror_rebuilds for it in inside),
         "journal_trimmed": sum(it.committer.trimmed for it in inside),
         "journal_rewinds": sum(it.stats.rewinds for it in inside),
-        "guilds_parked": sum(it.stats.parked for it in inside),
+        "attendance_checks": drift.checks,
+        "attendance_check_failures": drift.failures,
+        "actors_parked": sum(it.stats.parked for it in inside),
         "commit_seconds": sum(it.committer.commit_ms for it in inside) / 1000,
     }
 
 
-def gauges(inside: Sequence[Inside], open_sessions: int, now: int) -> dict[str, float]:
+def gauges(inside: Sequence[Inside], drift: DriftStats, open_sessions: int, now: int) -> dict[str, float]:
     """Return what goes up and down; ``now``: the clock, in ms UTC."""
+    events = Counter(event.status for it in inside for event in it.events.open())
     shards = {it.shard_id: it for part in inside for it in part.stats.state.connections.values()}
     return {
         "guild_actors": sum(len(it.guilds) for it in inside),
+        "event_actors": sum(len(it.events.children) for it in inside),
+        "scheduled_events": events[EventStatus.SCHEDULED],
+        "active_events": events[EventStatus.ACTIVE],
+        "unsettled_events": events[EventStatus.ENDED],
+        "attendance_drift_seconds": drift.drift_ms / 1000,
         "open_sessions": open_sessions,
         "behind_seconds": max((now - it.stats.state.now for it in inside), default=0) / 1000,
         "connected_shards": sum(shard.connected for shard in shards.values()),
     }
 
 
-def samples(
-    inside: Sequence[Inside], open_sessions: int, restarts: int, ingest: Described, now: int
+def samples(  # noqa: PLR0913, PLR0917 - what the metrics are made of
+    inside: Sequence[Inside],
+    drift: DriftStats,
+    open_sessions: int,
+    restarts: int,
+    ingest: Described,
+    now: int,
 ) -> Iterable[Sample]:
     """Yield every number as Prometheus' sample; the ingest's own under ``rollcall_ingest_``."""
-    for name, value in {**counters(inside), "actor_restarts": restarts}.items():
+    for name, value in {**counters(inside, drift), "actor_restarts": restarts}.items():
         yield Sample(f"rollcall_{name}_total", "counter", _HELP[name], value)
-    for name, value in gauges(inside, open_sessions, now).items():
+    for name, value in gauges(inside, drift, open_sessions, now).items():
         yield Sample(f"rollcall_{name}", "gauge", _HELP[name], value)
     yield from _ingest_samples(ingest)
 

@@ -2,19 +2,23 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 import pykka
 import structlog
 
+from engine.actors.aftermath import Aftermath
+from engine.actors.children import Backing, ChildActors, Refused
 from engine.actors.committer import Committer, CommitterStats, Drained
-from engine.actors.guilds import Backing, Guilds, Refused
+from engine.actors.events import Events
+from engine.actors.guild import GuildActor
 from engine.actors.pool import Dispatcher
+from engine.actors.records import alone, batches, place
 from engine.actors.supervisor import Watch, told
-from engine.domain.inputs import GuildsKnown
 from engine.domain.partition import START, PartitionState, admit
 from engine.domain.rules import Rules
 from engine.storage.protocols import Commit, DeadLetter, Journal, Record, StorageBusy, Stores
@@ -62,9 +66,18 @@ class Inside(NamedTuple):
     number: int
     stats: PartitionStats
     committer: CommitterStats
-    guilds: Guilds
+    guilds: ChildActors
+    events: Events
     journal: Journal
     halt: Callable[[], None]
+
+
+class Shared(NamedTuple):
+    """What all partitions of an engine have in common."""
+
+    dispatcher: Dispatcher
+    supervisor: "pykka.ActorRef[Any]"
+    aftermath: Aftermath
 
 
 class Begin(NamedTuple):
@@ -84,12 +97,12 @@ class Partition(pykka.ThreadingActor):
         self,
         settings: PartitionSettings,
         stores: Stores,
-        dispatcher: Dispatcher,
-        supervisor: "pykka.ActorRef[Any]",
+        shared: Shared,
         rules: Rules,
     ) -> None:
         super().__init__()
-        self.settings, self._stores, self._supervisor = settings, stores, supervisor
+        self.settings, self._stores, self._supervisor = settings, stores, shared.supervisor
+        dispatcher, supervisor = shared.dispatcher, shared.supervisor
         self.stats = PartitionStats()
         self.committer_stats = CommitterStats()
         self.state = PartitionState()
@@ -97,9 +110,14 @@ class Partition(pykka.ThreadingActor):
         self._quiet_since = time.monotonic()
         self._journal_known = False  # to be the one that the cursor belongs to
         self._park_due_at = 0
-        self.committer = Committer.start(stores, self._halt.wait, self.committer_stats)
-        backing = Backing(self._load, self._drain, self._halt.wait)
-        self.guilds = Guilds(dispatcher, supervisor, backing, rules)
+        self.committer = Committer.start(stores, self._halt.wait, self.committer_stats, shared.aftermath)
+        backing = Backing(self._drain, self._halt.wait)
+
+        def start(guild_id: int) -> "pykka.ActorRef[Any]":
+            return GuildActor.start_on(dispatcher, guild_id, self._load, rules)
+
+        self.guilds = ChildActors("guild", start, dispatcher, supervisor, backing)
+        self.events = Events(dispatcher, supervisor, backing, stores.ledger, rules)
 
     def on_start(self) -> None:
         """Have the committer watched too: a partition without entries does not notice its end."""
@@ -133,12 +151,14 @@ class Partition(pykka.ThreadingActor):
 
     def _begin(self) -> Inside:
         self.state = self.stats.state = self._stores.ledger.load_partition()
+        self.events.begin()
         self.actor_ref.tell(_Turn())
         return Inside(
             self.settings.number,
             self.stats,
             self.committer_stats,
             self.guilds,
+            self.events,
             self._stores.journal,
             self.halt,
         )
@@ -152,7 +172,7 @@ class Partition(pykka.ThreadingActor):
             self.stats.journal_away_since = None
         if records:
             self._quiet_since = time.monotonic()
-            for batch in _batches(records):
+            for batch in batches(records):
                 self._take(batch)
         elif time.monotonic() - self._quiet_since > QUIET_MS / 1000:
             self._quiet_since = time.monotonic()
@@ -161,14 +181,15 @@ class Partition(pykka.ThreadingActor):
     def _take(self, records: list[Record]) -> None:
         before = self.state.cursor
         readable = [(record.entry, record) for record in records if record.entry is not None]
-        present = self._present() if _alone(records[0]) else []
+        present = self._present() if alone(records[0]) else []
         admission = admit(self.state, records[-1].journal_id, readable, present)
-        outcome = self.guilds.take(admission.shares, admission.state.now)
+        done = self.guilds.take(admission.shares, admission.state.now)
+        then = self.events.take(admission.asked, done.effects, admission.state, beat=admission.beat)
         commit = Commit(
             before,
             admission.state,
-            outcome.effects,
-            _dead_letters(records, outcome.refused, admission.state.now),
+            [effect for _, effects in chain(done.effects, then.effects) for effect in effects],
+            self._dead_letters(records, done.refused, then.refused),
             admission.sources_changed,
             admission.state.connections is not self.state.connections,
         )
@@ -194,7 +215,7 @@ class Partition(pykka.ThreadingActor):
         """Read from the start where the journal is older than the cursor: sources tell what was taken."""
         last_id = self._stores.journal.last_id()
         self._journal_known = True
-        if _place(last_id) < _place(self.state.cursor):
+        if place(last_id) < place(self.state.cursor):
             log.warning("journal_behind_cursor", last_id=last_id, cursor=self.state.cursor)
             self.stats.rewinds += 1
             self._rewind()
@@ -211,7 +232,8 @@ class Partition(pykka.ThreadingActor):
             return
         self._park_due_at = self.state.now + PARK_EVERY_MS
         self._drain()
-        self.stats.parked += self.guilds.park(self.state.now, self.settings.park_after_ms)
+        for children in (self.guilds, self.events):
+            self.stats.parked += children.park(self.state.now, self.settings.park_after_ms)
 
     def _journal_away(self, error: ConnectionError) -> None:
         self._journal_known = False
@@ -222,6 +244,23 @@ class Partition(pykka.ThreadingActor):
 
     def _load(self, guild_id: int) -> Any:
         return self._stores.ledger.load_guild(guild_id, self.state.now)
+
+    def _dead_letters(
+        self, records: list[Record], by_guild: list[Refused], by_event: list[Refused]
+    ) -> list[DeadLetter]:
+        now = self.state.now
+        letters = [
+            DeadLetter(record.journal_id, None, record.raw, record.error, now)
+            for record in records
+            if record.entry is None
+        ]
+        refused = [(it.key, it) for it in by_guild] + [(self.events.guild_of(it.key), it) for it in by_event]
+        for guild_id, it in refused:
+            if it.record is None:  # of no entry of its own: its event is mended by the next score
+                log.error("event_lost_facts", event_id=it.key, reason=it.reason)
+            else:
+                letters.append(DeadLetter(it.record.journal_id, guild_id, it.record.raw, it.reason, now))
+        return letters
 
     def _present(self) -> list[int]:
         """Ask the ledger for the guilds, once it holds all that was taken; however long it is busy."""
@@ -245,36 +284,3 @@ class Partition(pykka.ThreadingActor):
                     raise pykka.ActorDeadError("the committer died") from None
             else:
                 return
-
-
-def _batches(records: list[Record]) -> Iterator[list[Record]]:
-    """Cut what was read before and after each entry that must be a batch of its own."""
-    start = 0
-    for index in [index for index, record in enumerate(records) if _alone(record)]:
-        if start < index:
-            yield records[start:index]
-        yield [records[index]]
-        start = index + 1
-    if start < len(records):
-        yield records[start:]
-
-
-def _alone(record: Record) -> bool:
-    """Say whether an entry is about all guilds: what it does depends on what is known of each of them."""
-    return record.entry is not None and type(record.entry.input) is GuildsKnown
-
-
-def _dead_letters(records: list[Record], refused: list[Refused], now: int) -> list[DeadLetter]:
-    letters = [
-        DeadLetter(record.journal_id, None, record.raw, record.error, now)
-        for record in records
-        if record.entry is None
-    ]
-    letters += [
-        DeadLetter(it.record.journal_id, it.guild_id, it.record.raw, it.reason, now) for it in refused
-    ]
-    return letters
-
-
-def _place(journal_id: str) -> tuple[int, ...]:
-    return tuple(map(int, journal_id.split("-")))

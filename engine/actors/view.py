@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pykka
 
 from engine import __version__
+from engine.actors.children import ChildActors
 from engine.actors.engine import Engine
 from engine.actors.metrics import counters, gauges, samples
 from engine.actors.partition import Inside
@@ -56,6 +57,7 @@ class EngineView:
             "reasons": readiness.reasons,
             "partitions": len(self._engine.inside),
             "guildActors": sum(len(inside.guilds) for inside in self._engine.inside),
+            "eventActors": sum(len(inside.events.children) for inside in self._engine.inside),
             "quarantined": sorted(self._engine.roster().quarantined),
             **self._lookups.counts(),
         }
@@ -69,7 +71,7 @@ class EngineView:
         return counted
 
     def actors(self) -> list[Described]:
-        """Return all actors: the supervisor, partitions, committers, guilds."""
+        """Return all actors: the supervisor, partitions, committers, guilds, events."""
         roster, sessions = self._engine.roster(), self._lookups.open_by_guild()
         rows = [_row("supervisor", "supervisor", "running")]
         for inside in self._engine.inside:
@@ -86,9 +88,26 @@ class EngineView:
                 )
                 for guild_id, used_at, waiting in inside.guilds.rows()
             ]
+            rows += [
+                _row(
+                    name := f"event:{event_id}",
+                    "event",
+                    "running",
+                    inbox=waiting,
+                    restarts=roster.restarts.get(name, 0),
+                    lastAt=iso(used_at),
+                )
+                for event_id, used_at, waiting in inside.events.children.rows()
+            ]
         known = {row["name"] for row in rows}
         rows += [
-            _row(name, "guild", "quarantined", restarts=roster.restarts.get(name, 0), reason=reason)
+            _row(
+                name,
+                name.partition(":")[0],
+                "quarantined",
+                restarts=roster.restarts.get(name, 0),
+                reason=reason,
+            )
             for name, reason in roster.quarantined.items()
             if name not in known
         ]
@@ -101,7 +120,11 @@ class EngineView:
             return row and {**row, "describe": _spelled(self._engine.roster()._asdict())}
         number = name.partition(":")[2]
         if row["kind"] == "guild":
-            return {**row, **self._guild(int(number))}
+            inside = self._engine.inside[partition_of(int(number), len(self._engine.inside))]
+            return {**row, **_described(inside.guilds, int(number))}
+        if row["kind"] == "event":
+            holders = [it.events.children for it in self._engine.inside if int(number) in it.events.children]
+            return {**row, **(_described(holders[0], int(number)) if holders else {"describe": None})}
         return {**row, "describe": self.journal()[int(number)]}
 
     def journal(self) -> list[Described]:
@@ -120,22 +143,23 @@ class EngineView:
         inside = self._engine.inside
         return {
             "at": iso(_now()),
-            "counters": counters(inside),
-            "gauges": gauges(inside, self.open_sessions(), _now()),
+            "counters": counters(inside, self._engine.aftermath.drift),
+            "gauges": gauges(inside, self._engine.aftermath.drift, self.open_sessions(), _now()),
         }
 
     def samples(self) -> Iterable[Sample]:
         """Yield the metrics."""
         restarts = sum(self._engine.roster().restarts.values())
         told = self._lookups.ingest() or {}
-        return samples(self._engine.inside, self.open_sessions(), restarts, told, _now())
+        drift = self._engine.aftermath.drift
+        return samples(self._engine.inside, drift, self.open_sessions(), restarts, told, _now())
 
-    def _guild(self, guild_id: int) -> Described:
-        inside = self._engine.inside[partition_of(guild_id, len(self._engine.inside))]
-        try:
-            return {"describe": inside.guilds.describe(guild_id)}
-        except (pykka.Timeout, pykka.ActorDeadError):
-            return {"state": "not answering", "describe": None}
+
+def _described(children: ChildActors, key: int) -> Described:
+    try:
+        return {"describe": children.describe(key)}
+    except (pykka.Timeout, pykka.ActorDeadError):
+        return {"state": "not answering", "describe": None}
 
 
 def _row(name: str, kind: str, state: str, **more: Any) -> Described:

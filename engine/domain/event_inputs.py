@@ -26,8 +26,8 @@ class EventFields(Struct, frozen=True, omit_defaults=True):
 
     name: str | UnsetType = UNSET
     channel_ids: tuple[int, ...] | UnsetType = UNSET
-    starts_at: int | None | UnsetType = UNSET
-    ends_at: int | None | UnsetType = UNSET
+    starts_at: int | UnsetType | None = UNSET
+    ends_at: int | UnsetType | None = UNSET
     required_role_ids: tuple[int, ...] | UnsetType = UNSET
     match_all: bool | UnsetType = UNSET
     min_duration_ms: int | UnsetType = UNSET
@@ -127,6 +127,11 @@ class ScheduledEventChanged(Struct, frozen=True, array_like=True, tag=20, gc=Fal
     guild_id: int
     event: ScheduledEvent
     replayed_from: int | None = None
+
+    @property
+    def event_id(self) -> int:
+        """Return the event's id."""
+        return self.event.event_id
 
 
 class ScheduledEventGone(Struct, frozen=True, array_like=True, tag=21, gc=False):

@@ -1,5 +1,7 @@
 """Discord's own scheduled events, mirrored in time and status (Discord, "Guild Scheduled Event")."""
 
+from collections.abc import Iterable
+
 from engine.domain.event_inputs import (
     ScheduledEvent,
     ScheduledEventChanged,
@@ -7,6 +9,7 @@ from engine.domain.event_inputs import (
     ScheduledStatus,
 )
 from engine.domain.events import Event, EventStatus
+from engine.domain.inputs import GuildSnapshot
 from engine.domain.lifecycle import DISCORD, begun, cancelled, ended, touched
 from engine.domain.rules import EventRules
 
@@ -50,6 +53,27 @@ def _mirrored(what: ScheduledEventChanged, rules: EventRules) -> Event:
 def _differs(event: Event, told: ScheduledEvent) -> bool:
     mine = (event.name, event.channel_ids, event.starts_at, event.ends_at)
     return mine != (told.name, (told.channel_id,), told.starts_at, told.ends_at)
+
+
+def shown(
+    snapshot: GuildSnapshot, known: Iterable[Event]
+) -> list[ScheduledEventChanged | ScheduledEventGone]:
+    """Return what a guild's snapshot tells that is news. ``known``: its events that may still go on."""
+    mine = {event.event_id: event for event in known if event.source == DISCORD}
+    told = {it.event_id: it for it in snapshot.scheduled_events or ()}
+    at, guild_id = snapshot.at, snapshot.guild_id
+    news: list[ScheduledEventChanged | ScheduledEventGone] = [
+        ScheduledEventChanged(at, guild_id, it, _began(mine.get(it.event_id), it, at))
+        for it in told.values()
+        if it.event_id not in mine or not says_nothing_new(mine[it.event_id], it)
+    ]
+    return news + [ScheduledEventGone(at, guild_id, event_id) for event_id in mine if event_id not in told]
+
+
+def _began(known: Event | None, told: ScheduledEvent, at: int) -> int | None:
+    """Return when an event began that was to begin while nobody watched: when it was to."""
+    was_due = known is not None and known.status is EventStatus.SCHEDULED and told.starts_at <= at
+    return max(told.starts_at, known.created_at) if was_due and known is not None else None
 
 
 def says_nothing_new(event: Event, told: ScheduledEvent) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 
 from engine.domain.ids import partition_of
-from engine.domain.inputs import Entry, GuildsKnown, Heartbeat, Input
+from engine.domain.inputs import Entry, GuildsKnown, Heartbeat, Input, MemberForgotten
 from engine.storage.journal import FIELD, encode, stream_key
 from engine.storage.protocols import StorageError
 from engine.storage.redis_client import Wire, pack_command
@@ -158,7 +158,7 @@ class JournalWriter:
         return stamped
 
     def _partitions_of(self, it: Input) -> tuple[int, ...] | range:
-        if isinstance(it, Heartbeat | GuildsKnown):
+        if isinstance(it, Heartbeat | GuildsKnown | MemberForgotten):
             return range(self._partitions)
         return (partition_of(it.guild_id, self._partitions),)
 

@@ -8,8 +8,9 @@ from typing import Any
 import pykka
 import pytest
 
-from engine.actors import committer, guilds, partition
-from engine.actors.partition import Begin, Inside, Partition, PartitionSettings
+from engine.actors import children, committer, partition
+from engine.actors.aftermath import Aftermath
+from engine.actors.partition import Begin, Inside, Partition, PartitionSettings, Shared
 from engine.actors.pool import Dispatcher
 from engine.actors.supervisor import Budget, Children, Roster, Supervisor, Watch
 from engine.domain.inputs import Entry, Input
@@ -50,7 +51,7 @@ def _short_waits(monkeypatch):
     monkeypatch.setattr(partition, "BUSY_S", 0.002)
     monkeypatch.setattr(partition, "QUIET_MS", 10)
     monkeypatch.setattr(partition, "LOOK_S", 0.05)
-    monkeypatch.setattr(guilds, "BUSY_S", 0.002)
+    monkeypatch.setattr(children, "BUSY_S", 0.002)
     monkeypatch.setattr(committer, "RETRY_S", (0.001, 0.002))
 
 
@@ -81,12 +82,14 @@ class Bench:
         self.given_up: list[str] = []
         self.dispatcher = Dispatcher(workers)
         self.supervisor = Supervisor.start(self.given_up.append, budget)
+        self.aftermath = Aftermath()
         self.ref: pykka.ActorRef[Partition]
         self.inside: Inside
 
     def start(self) -> "Bench":
         stores = Stores(self.journal, self.ledger, self.live, self.outbox)
-        self.ref = Partition.start(self.settings, stores, self.dispatcher, self.supervisor, self.rules)
+        shared = Shared(self.dispatcher, self.supervisor, self.aftermath)
+        self.ref = Partition.start(self.settings, stores, shared, self.rules)
         self.inside = self.ref.ask(Begin(), timeout=DEADLINE_S)
         self.supervisor.tell(Watch("partition:0", self.ref, lambda: self.inside.stats.death))
         return self
@@ -108,6 +111,7 @@ class Bench:
         if hasattr(self, "ref") and self.ref.is_alive():
             self.stop()
         self.supervisor.stop(timeout=DEADLINE_S)
+        self.aftermath.stop()
         self.dispatcher.stop()
 
     def roster(self) -> Roster:

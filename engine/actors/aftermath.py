@@ -1,0 +1,124 @@
+"""What follows a commit besides the mirror: requests are answered, attendance is checked, badges go out."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import structlog
+
+from engine.domain.attendance import Participant
+from engine.domain.event_effects import Answer, AwardBadges, SaveEvent
+from engine.domain.events import Event, EventStatus
+from engine.domain.participation import NEVER, attendees, company, followed, score, stays_of
+from engine.storage.protocols import Attendance, Commit, Ledger, StorageError
+
+log = structlog.get_logger(__name__)
+
+
+class Answers:
+    """Those who wait for the outcome of a request, by its id. A thread waits, the committer's answers."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, Future[Answer]] = {}
+        self._lock = threading.Lock()
+
+    def expect(self, request_id: str) -> "Future[Answer]":
+        """Return what will hold the answer; call it before the request is appended."""
+        future: Future[Answer] = Future()
+        with self._lock:
+            self._waiting[request_id] = future
+        return future
+
+    def forget(self, request_id: str) -> None:
+        """Wait no longer."""
+        with self._lock:
+            self._waiting.pop(request_id, None)
+
+    def give(self, answer: Answer) -> None:
+        """Answer whoever waits; after a restart nobody does."""
+        with self._lock:
+            future = self._waiting.pop(answer.request_id, None)
+        if future is not None:
+            future.set_result(answer)
+
+
+class DriftStats:
+    """How far running events and the ledger's rows were apart at their ends. Others may read at any time."""
+
+    def __init__(self) -> None:
+        self.checks = 0
+        self.drift_ms = 0  # of all checks together: anything above 0 is a defect
+        self.failures = 0
+
+
+class Aftermath:
+    """Shared by all committers. ``badges_awarded`` is called after a commit that awarded some."""
+
+    def __init__(self) -> None:
+        self.answers = Answers()
+        self.drift = DriftStats()
+        self.badges_awarded: Callable[[], None] = lambda: None
+        # One at a time, beside the committer: a large event takes a second to score.
+        self._checker = ThreadPoolExecutor(1, thread_name_prefix="attendance-check")
+
+    def take(self, commit: Commit, kinds: set[type], ledger: Ledger) -> None:
+        """Do what a commit calls for; ``kinds`` are the types of its effects."""
+        if Answer in kinds or SaveEvent in kinds:
+            for effect in commit.effects:
+                if isinstance(effect, Answer):
+                    self.answers.give(effect)
+                elif isinstance(effect, SaveEvent) and effect.event.status is EventStatus.ENDED:
+                    self._check(effect.event.event_id, ledger)
+        if AwardBadges in kinds:
+            self.badges_awarded()
+
+    def stop(self) -> None:
+        """End the checks that have not begun."""
+        self._checker.shutdown(wait=True, cancel_futures=True)
+
+    def _check(self, event_id: int, ledger: Ledger) -> None:
+        try:
+            # The snapshot is taken here, before the next commit; reading it may take its time.
+            snapshot = ledger.audit(event_id)
+        except StorageError as error:
+            self._failed(event_id, error)
+        else:
+            self._checker.submit(self._compare, event_id, snapshot)
+
+    def _compare(self, event_id: int, snapshot: Callable[[], Attendance]) -> None:
+        try:
+            drift_ms = drift(snapshot())
+        except Exception as error:  # noqa: BLE001 - a check must not end with silence, nor end the engine
+            self._failed(event_id, error)
+            return
+        self.drift.checks += 1
+        self.drift.drift_ms += drift_ms
+        if drift_ms:
+            log.error("attendance_drift", event_id=event_id, drift_ms=drift_ms)
+
+    def _failed(self, event_id: int, error: Exception) -> None:
+        self.drift.failures += 1
+        log.error("attendance_check_failed", event_id=event_id, reason=str(error))
+
+
+def drift(found: Attendance) -> int:
+    """Return by how many ms the rows of an ended event differ from a score of its sessions' rows, in all."""
+    scored = score(found.event, attendees(found.event, found.stays, found.participants))
+    rows = {row.user_id: row for row in found.participants}
+    return sum(_apart(rows.get(it), scored.get(it)) for it in rows.keys() | scored.keys())
+
+
+def _apart(one: Participant | None, other: Participant | None) -> int:
+    nothing = Participant(0, 0, 0)
+    pairs = zip((one or nothing).tally, (other or nothing).tally, strict=True)
+    return sum(abs(here - there) for here, there in pairs)
+
+
+def active_events(ledger: Ledger) -> Iterator[tuple[Event, list[Participant]]]:
+    """Yield what the mirror holds of each active event, as the ledger has it."""
+    for event in ledger.open_events():
+        if event.status is EventStatus.ACTIVE:
+            found = ledger.load_attendance(event)
+            known = attendees(event, found.stays, found.participants)
+            alone = company(event, stays_of(known))
+            yield event, [followed(event, it, alone.get(user_id, NEVER)) for user_id, it in known.items()]

@@ -1,0 +1,210 @@
+"""A partition's actors of one kind, guilds or events: found or started by id, fed, restarted, parked."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from engine.actors.pool import Dispatcher, Inbox
+from engine.actors.rounds import Describe, Round, Share, Take
+from engine.actors.supervisor import ChildFailed
+from engine.domain.effects import Effect
+from engine.storage.protocols import StorageBusy
+
+if TYPE_CHECKING:
+    import pykka
+
+ROUND_TIMEOUT_S = 60.0  # no step takes long: an actor silent for this long is stuck
+ASK_TIMEOUT_S = 5.0
+TRIES_ALONE = 3
+BUSY_S = 0.1  # between two tries to load from a ledger that is busy
+
+
+class StuckError(Exception):
+    """An actor does not answer; only a fresh process gets rid of it."""
+
+
+class Refused(NamedTuple):
+    """An item that could not take effect, its record (None where it came from no entry), and why."""
+
+    key: int
+    record: Any
+    reason: str
+
+
+class Outcome(NamedTuple):
+    """What a batch came to: each child's effects, in order."""
+
+    effects: list[tuple[int, list[Effect]]]
+    refused: list[Refused]
+
+
+class Backing(NamedTuple):
+    """What a partition does for its actors.
+
+    ``drain`` returns when all that the committer was told is in the ledger, ``pause`` waits so many seconds
+    and returns whether the daemon is stopping.
+    """
+
+    drain: Callable[[], None]
+    pause: Callable[[float], bool]
+
+
+class _Child:
+    __slots__ = ("ref", "used_at")
+
+    def __init__(self, ref: "pykka.ActorRef[Any]", used_at: int) -> None:
+        self.ref = ref
+        self.used_at = used_at
+
+
+class ChildActors:
+    """Belongs to the partition's thread. A child may be loaded only where all it did before is committed.
+
+    ``kind`` is the first part of their names, ``start`` makes the actor of an id.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        start: "Callable[[int], pykka.ActorRef[Any]]",
+        dispatcher: Dispatcher,
+        supervisor: "pykka.ActorRef[Any]",
+        backing: Backing,
+    ) -> None:
+        self._kind, self._start = kind, start
+        self._dispatcher, self._supervisor = dispatcher, supervisor
+        self._backing = backing
+        self._children: dict[int, _Child] = {}
+        self._quarantined: dict[int, str] = {}
+        self._recovered = (
+            False  # in the batch before: an actor may be missing whose effects are not committed
+        )
+
+    def __len__(self) -> int:
+        return len(self._children)
+
+    def __contains__(self, key: int) -> bool:
+        return key in self._children
+
+    def rows(self) -> list[tuple[int, int, int]]:
+        """Return ``(key, used_at, messages waiting)`` by actor; may be called from any thread."""
+        return [
+            (key, child.used_at, len(cast("Inbox", child.ref.actor_inbox)))
+            for key, child in self._children.copy().items()
+        ]
+
+    def describe(self, key: int) -> dict[str, Any] | None:
+        """Return a child's whole state, None if it has no actor now; may be called from any thread."""
+        child = self._children.get(key)
+        if child is None:
+            return None
+        return cast("dict[str, Any]", child.ref.ask(Describe(), timeout=ASK_TIMEOUT_S))
+
+    def take(self, shares: dict[int, list[Any]], now: int) -> Outcome:
+        """Let every child take its share of a batch, and recover those that fail.
+
+        Raises ``StorageError`` where the ledger cannot tell a child's state, ``StorageBusy`` only when the
+        daemon stops. The batch must then not be committed, nor another be taken.
+        """
+        outcome = Outcome([], [])
+        if self._recovered:
+            self._backing.drain()
+            self._recovered = False
+        if self._quarantined:
+            shares = self._withhold(shares, outcome)
+        if not shares:
+            return outcome
+        failed = self._feed(shares, now, outcome)
+        for key, reason in failed.items():
+            self._recover(key, shares[key], now, reason, outcome)
+        return outcome
+
+    def end(self, key: int) -> None:
+        """Stop a child that has nothing to do any more; its state is among the effects it gave."""
+        child = self._children.pop(key, None)
+        if child is not None:
+            child.ref.stop(block=False)
+
+    def park(self, now: int, idle_ms: int) -> int:
+        """Stop the actors without work for ``idle_ms``; call it only when all is committed."""
+        idle = [key for key, child in self._children.items() if child.used_at < now - idle_ms]
+        for key in idle:
+            self.end(key)
+        return len(idle)
+
+    def _feed(self, shares: dict[int, list[Any]], now: int, outcome: Outcome) -> dict[int, str]:
+        failed: dict[int, str] = {}
+        while shares:
+            gathering = self._gather(shares, now)
+            outcome.effects.extend(gathering.effects)
+            failed |= gathering.failed
+            for error in gathering.unknown.values():
+                if not isinstance(error, StorageBusy):
+                    raise error
+            shares = {key: shares[key] for key in gathering.unknown}
+            if shares and self._backing.pause(BUSY_S):
+                raise gathering.unknown.popitem()[1]
+        return failed
+
+    def _gather(self, shares: dict[int, list[Any]], now: int) -> Round:
+        gathering = Round(len(shares))
+        with self._dispatcher.together():
+            for key, share in shares.items():
+                self._child(key, now).ref.tell(Take(share, gathering))
+        if not gathering.wait(ROUND_TIMEOUT_S):
+            raise StuckError(f"an actor has not answered for {ROUND_TIMEOUT_S:.0f} s")
+        return gathering
+
+    def _child(self, key: int, now: int) -> _Child:
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = _Child(self._start(key), now)
+        child.used_at = now
+        return child
+
+    def _withhold(self, shares: dict[int, list[Any]], outcome: Outcome) -> dict[int, list[Any]]:
+        for key in self._quarantined.keys() & shares.keys():
+            reason = f"quarantined: {self._quarantined[key]}"
+            outcome.refused.extend(Refused(key, record, reason) for _, _, record in shares[key])
+        return {key: it for key, it in shares.items() if key not in self._quarantined}
+
+    def _recover(self, key: int, share: list[Any], now: int, reason: str, outcome: Outcome) -> None:
+        """Feed a failed child's share again, to fresh actors, and leave out what they fail at alone."""
+        self._recovered = True
+        self._backing.drain()
+        del self._children[key]
+        if not self._may_restart(key, reason, now):
+            self._quarantined[key] = reason
+            outcome.refused.extend(Refused(key, it[2], f"quarantined: {reason}") for it in share)
+            return
+        taken: list[Any] = []
+        effects: list[Effect] = []
+        for item in share:
+            error = self._try_alone(key, taken, item, now, effects)
+            if error is None:
+                taken.append(item)
+            else:
+                outcome.refused.append(Refused(key, item[2], error))
+        outcome.effects.append((key, effects))
+
+    def _try_alone(self, key: int, taken: Share, item: Any, now: int, effects: list[Effect]) -> str | None:
+        """Feed one item to the child; return the last error if three fresh ones failed at it."""
+        error = ""
+        for _ in range(TRIES_ALONE):
+            fed = Outcome([], [])
+            failed = self._catch_up(key, taken, now) or self._feed({key: [item]}, now, fed)
+            if not failed:
+                effects.extend(effect for _, its in fed.effects for effect in its)
+                return None
+            error = failed[key]
+            del self._children[key]
+        return error
+
+    def _catch_up(self, key: int, taken: Share, now: int) -> dict[int, str]:
+        """Bring a fresh actor to where its predecessor was; the effects of that are known already."""
+        if key in self._children or not taken:
+            return {}
+        return self._feed({key: list(taken)}, now, Outcome([], []))
+
+    def _may_restart(self, key: int, reason: str, now: int) -> bool:
+        failed = ChildFailed(f"{self._kind}:{key}", reason, now)
+        return bool(self._supervisor.ask(failed, timeout=ASK_TIMEOUT_S))

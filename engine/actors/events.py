@@ -1,0 +1,169 @@
+"""A partition's events: which are open, what each is given of a batch, when the next one is due.
+
+Goes after the guilds: what they did in the batch is what their active events follow.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from engine.actors.children import Backing, ChildActors, Outcome
+from engine.actors.event import EventActor
+from engine.actors.pool import Dispatcher
+from engine.domain import lifecycle, scheduled
+from engine.domain.effects import Effect
+from engine.domain.event_effects import SaveEvent
+from engine.domain.event_inputs import ScheduledEventChanged, ScheduledEventGone
+from engine.domain.event_step import Facts, Time
+from engine.domain.events import Event, EventStatus
+from engine.domain.inputs import GuildSnapshot
+from engine.domain.partition import Asked, PartitionState
+from engine.domain.rules import Rules
+from engine.storage.protocols import Ledger
+
+if TYPE_CHECKING:
+    import pykka
+
+log = structlog.get_logger(__name__)
+
+
+class Events:
+    """Belongs to the partition's thread. Knows the open events; an event beyond them is looked up."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        supervisor: "pykka.ActorRef[Any]",
+        backing: Backing,
+        ledger: Ledger,
+        rules: Rules,
+    ) -> None:
+        self._backing, self._ledger = backing, ledger
+        self._open: dict[int, Event] = {}
+        self._followed: dict[int, set[int]] = defaultdict(set)  # by guild: its events that follow it
+        self._unsettled: set[int] = set()
+        self._due_at: int | None = None
+        self._guild_of: dict[int, int] = {}
+
+        def start(event_id: int) -> "pykka.ActorRef[Any]":
+            return EventActor.start_on(dispatcher, event_id, self._guild_of[event_id], ledger, rules)
+
+        self.children = ChildActors("event", start, dispatcher, supervisor, backing)
+
+    def begin(self) -> None:
+        """Learn from the ledger which events are open."""
+        for event in self._ledger.open_events():
+            self._know(event)
+        self._reckon()
+
+    def open(self) -> list[Event]:
+        """Return the events that are not over; may be called from any thread."""
+        return list(self._open.copy().values())
+
+    def guild_of(self, event_id: int) -> int | None:
+        """Return the guild of an event that was touched lately."""
+        return self._guild_of.get(event_id)
+
+    def take(
+        self,
+        asked: list[Asked[Any]],
+        facts: Iterable[tuple[int, list[Effect]]],
+        state: PartitionState,
+        *,
+        beat: bool,
+    ) -> Outcome:
+        """Let the events take their part of a batch. ``beat``: the connections were told of in it."""
+        if not self._open and not asked:
+            return Outcome([], [])
+        shares = self._requests(asked)
+        self._due(shares, state.now)
+        may_read = bool(shares)
+        self._follow(shares, facts, state.now)
+        for event_id in self._unsettled if beat else ():
+            shares.setdefault(event_id, [])
+        for share in shares.values():
+            share.append((Time(state.connections), state.now, None))
+        return self._given(shares, state.now, may_read=may_read)
+
+    def park(self, now: int, idle_ms: int) -> int:
+        """Stop the actors without work for ``idle_ms``; call it only when all is committed."""
+        return self.children.park(now, idle_ms)
+
+    def _requests(self, asked: list[Asked[Any]]) -> dict[int, list[Any]]:
+        """Sort what is asked by event. What a snapshot tells is compared with what is known."""
+        shares: dict[int, list[Any]] = {}
+        for what, now, record in asked:
+            if isinstance(what, GuildSnapshot):
+                news: list[Any] = self._shown(what)
+            else:
+                news = [what]
+            for it in news:
+                self._guild_of[it.event_id] = it.guild_id
+                shares.setdefault(it.event_id, []).append((it, now, record))
+        return shares
+
+    def _shown(self, snapshot: GuildSnapshot) -> list[ScheduledEventChanged | ScheduledEventGone]:
+        if snapshot.scheduled_events is None:
+            return []
+        mine = [event for event in self._open.values() if event.guild_id == snapshot.guild_id]
+        return scheduled.shown(snapshot, mine)
+
+    def _due(self, shares: dict[int, list[Any]], now: int) -> None:
+        if self._due_at is None or self._due_at > now:
+            return
+        for event_id, event in self._open.items():
+            due_at = lifecycle.deadline(event)
+            if due_at is not None and due_at <= now:
+                shares.setdefault(event_id, [])
+
+    def _follow(
+        self, shares: dict[int, list[Any]], facts: Iterable[tuple[int, list[Effect]]], now: int
+    ) -> None:
+        """Give each event what its guild did: those that follow it, and those that may from now on."""
+        followers: dict[int, set[int]] = {}
+        for event_id in shares:
+            followers.setdefault(self._guild_of[event_id], set()).add(event_id)
+        if not followers and not self._followed:
+            return
+        for guild_id, effects in facts:
+            for event_id in self._followed.get(guild_id, _NONE) | followers.get(guild_id, _NONE):
+                shares.setdefault(event_id, []).append((Facts(effects), now, None))
+
+    def _given(self, shares: dict[int, list[Any]], now: int, *, may_read: bool) -> Outcome:
+        if not shares:
+            return Outcome([], [])
+        if may_read or any(event_id not in self.children for event_id in shares):
+            self._backing.drain()
+        outcome = self.children.take(shares, now)
+        for _, effects in outcome.effects:
+            for effect in effects:
+                if type(effect) is SaveEvent:
+                    self._know(effect.event)
+        self._reckon()
+        return outcome
+
+    def _know(self, event: Event) -> None:
+        """Keep an event among the open ones, or let it go when it is over and nothing more can be learned."""
+        event_id = event.event_id
+        unsettled = event.status is EventStatus.ENDED and not event.settled
+        self._guild_of[event_id] = event.guild_id
+        follows = event.status is EventStatus.ACTIVE or unsettled
+        followed = self._followed[event.guild_id]
+        (followed.add if follows else followed.discard)(event_id)
+        if not followed:
+            del self._followed[event.guild_id]
+        (self._unsettled.add if unsettled else self._unsettled.discard)(event_id)
+        if event.is_open or unsettled:
+            self._open[event_id] = event
+        else:
+            self._open.pop(event_id, None)
+            self.children.end(event_id)
+
+    def _reckon(self) -> None:
+        deadlines = (lifecycle.deadline(event) for event in self._open.values())
+        self._due_at = min((at for at in deadlines if at is not None), default=None)
+
+
+_NONE: frozenset[int] = frozenset()
