@@ -2,7 +2,6 @@
 that follow from both.
 """
 
-import difflib
 import hashlib
 import os
 import tomllib
@@ -13,14 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 
+from engine.config_problems import misplaced_secrets, problem, shown
 from engine.settings import (
     Api,
     Discord,
     Engine,
     Events,
     Log,
+    Privacy,
     Sessions,
     Settings,
     Simulator,
@@ -29,8 +30,6 @@ from engine.settings import (
 )
 
 if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
     from engine.domain.rules import Rules
 
 DEFAULT_FILE = Path("config.toml")
@@ -60,6 +59,7 @@ class Config:
     settings: Settings = field(default_factory=Settings)
     api_token: SecretStr | None = None
     redis_password: SecretStr | None = None
+    webhook_secret: SecretStr | None = None
 
     @property
     def discord(self) -> Discord:
@@ -76,6 +76,10 @@ class Config:
     @property
     def events(self) -> Events:
         return self.settings.events
+
+    @property
+    def privacy(self) -> Privacy:
+        return self.settings.privacy
 
     @property
     def trackers(self) -> Trackers:
@@ -130,6 +134,13 @@ class Config:
         return Path("/tmp") / f"rollcall-{digest[:12]}"  # noqa: S108  # owner and mode are checked before use
 
     @property
+    def badge_file(self) -> Path:
+        """Where the distributor ``csv`` writes."""
+        return (
+            self._absolute(self.events.badge_file) if self.events.badge_file else self.data_dir / "badges.csv"
+        )
+
+    @property
     def api_socket(self) -> Path:
         return self._absolute(self.api.socket) if self.api.socket else self.runtime_dir / "rollcall.sock"
 
@@ -161,21 +172,16 @@ class Config:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret value known, for whoever must keep them out of what is printed."""
-        values = [self.discord.token, self.api_token, self.redis_password]
+        values = [self.discord.token, self.api_token, self.redis_password, self.webhook_secret]
         in_url = urlsplit(self.storage.redis).password
         return (*(value.get_secret_value() for value in values if value), *([in_url] if in_url else []))
 
     @property
     def rules(self) -> "Rules":
         """The thresholds as the domain takes them."""
-        from engine.domain.rules import Rules  # noqa: PLC0415  # commands that need no rules start faster
+        from engine.configured_rules import rules_of  # noqa: PLC0415  # commands that need no rules start faster
 
-        return Rules(
-            min_session_ms=round(self.sessions.min_session_s * 1000),
-            track_bots=self.sessions.track_bots,
-            channel_creation_ms=round(self.sessions.channel_creation_s * 1000),
-            log_channel_id=self.discord.log_channel_id,
-        )
+        return rules_of(self.settings)
 
     def require_gateway(self) -> None:
         """Raise ``ConfigError`` where the settings do not allow a login: not needed to read sessions."""
@@ -198,9 +204,12 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     path = path or DEFAULT_FILE
     settings = _check(path, _parse(path))
     config = _with_secrets(Config(path.absolute(), path.absolute().parent, settings), environ)
+    if config.events.badges == "webhook" and config.webhook_secret is None:
+        line = f"'webhook' signs what it sends: set {config.events.webhook_secret_env} in the environment"
+        raise ConfigError([f"{path}: events.badges: {line}"])
     if len(os.fsencode(config.api_socket)) > _SOCKET_PATH_MAX:
         problem = f"is too long for a Unix socket, {_SOCKET_PATH_MAX} bytes at most"
-        raise ConfigError([f"{path}: api.socket: {problem} (got {_shown(str(config.api_socket))})"])
+        raise ConfigError([f"{path}: api.socket: {problem} (got {shown(str(config.api_socket))})"])
     return config
 
 
@@ -215,6 +224,7 @@ def _with_secrets(config: Config, environ: Mapping[str, str]) -> Config:
         settings=config.settings.model_copy(update={"discord": discord}),
         api_token=secret(config.api.token_env),
         redis_password=secret("REDIS_PASSWORD"),
+        webhook_secret=secret(config.events.webhook_secret_env),
     )
 
 
@@ -235,55 +245,11 @@ def _parse(path: Path) -> dict[str, Any]:
 
 
 def _check(path: Path, document: dict[str, Any]) -> Settings:
-    problems = _misplaced_secrets(document)
+    problems = misplaced_secrets(document)
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:
-        problems += [_problem(it) for it in error.errors(include_url=False)]
+        problems += [problem(it) for it in error.errors(include_url=False)]
     if problems:
         raise ConfigError([f"{path}: {problem}" for problem in sorted(problems)])
     return settings
-
-
-def _misplaced_secrets(document: dict[str, Any]) -> list[str]:
-    """Take a token out of the document: its value must not get into any other message."""
-    discord = document.get("discord")
-    if not isinstance(discord, dict) or "token" not in discord:
-        return []
-    document["discord"] = {key: value for key, value in discord.items() if key != "token"}
-    return ["discord.token: is a secret and has no place here: set DISCORD_TOKEN in the environment"]
-
-
-def _problem(error: "ErrorDetails") -> str:
-    """Say in one line which key is wrong, and how: ``storage.partitions: should be ... (got 99)``."""
-    location = [str(part) for part in error["loc"] if part not in ("constrained-int", "int")]
-    place = ".".join(_plain(part) for part in location)
-    if error["type"] == "extra_forbidden":
-        return f"{place}: unknown key{_suggestion(location)}"
-    if error["type"] == "model_type":
-        return f"{place}: should be a table (got {_shown(error['input'])})"
-    if error["type"] == "value_error":
-        text = error["msg"].removeprefix("Value error, ")
-        return f"{place}: {text} (got {_shown(error['input'])})"
-    return f"{place}: {error['msg'].removeprefix('Input ')} (got {_shown(error['input'])})"
-
-
-def _suggestion(location: list[str]) -> str:
-    fields = Settings.model_fields
-    for part in location[:-1]:
-        model = fields[part].annotation
-        fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
-    near = difflib.get_close_matches(location[-1], [name for name in fields if name != "token"], n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
-
-
-def _plain(part: str) -> str:
-    return part if part.isprintable() and len(part) <= 60 else _shown(part)
-
-
-def _shown(value: Any) -> str:
-    """A value in a message: one short line, without a password."""
-    if isinstance(value, str) and "@" in value and "://" in value:
-        value = value.partition("://")[0] + "://***@" + value.rpartition("@")[2]
-    text = ascii(value) if not isinstance(value, str) or not value.isprintable() else repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

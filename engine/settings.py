@@ -67,6 +67,8 @@ def _redis(value: str) -> str:
 
 
 DiscordId = Annotated[Annotated[int, Field(ge=1, le=_MAX_ID)] | None, BeforeValidator(_id)]
+Snowflake = Annotated[int, Field(ge=1, le=_MAX_ID), BeforeValidator(_id)]
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 PathText = Annotated[str, Field(max_length=4096), AfterValidator(_path)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
@@ -131,7 +133,7 @@ class Api(Table):
     host: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[^\s\x00]+$")] = "127.0.0.1"
     port: Port = 8787
     socket: PathText = ""
-    token_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "ROLLCALL_TOKEN"  # noqa: S105  # a name
+    token_env: EnvironmentName = "ROLLCALL_TOKEN"  # noqa: S105  # a name
 
 
 class Log(Table):
@@ -152,7 +154,38 @@ class Simulator(Table):
 
 
 class Events(Table):
-    """No keys yet."""
+    """What an event is made with where its request leaves it open, and how badges are delivered."""
+
+    min_duration_s: Annotated[float, Field(ge=0, le=31_536_000)] = 0.0
+    min_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    role_match: Literal["any", "all"] = "any"
+    count_muted: bool = True
+    count_suppressed: bool = True
+    count_alone: bool = True
+    count_afk: bool = False
+    count_bridged: bool = True
+    slack: Literal["strict", "generous"] = "strict"
+    discord_events: bool = True
+    badge_roles: Annotated[dict[Snowflake, Snowflake], Field(max_length=10_000)] = {}
+    badge_file: PathText = ""
+    webhook_url: Annotated[str, Field(repr=False, pattern=r"^(https?://[^\s/]\S*)?$")] = ""
+    webhook_secret_env: EnvironmentName = "ROLLCALL_WEBHOOK_SECRET"  # noqa: S105  # a name
+    badges: Literal["none", "csv", "webhook", "role"] = "none"
+
+    @field_validator("badges")  # last, so that the keys it needs are known
+    @classmethod
+    def _complete(cls, badges: str, table: ValidationInfo) -> str:
+        needed = {"webhook": "webhook_url", "role": "badge_roles"}.get(badges)
+        if needed in table.data and not table.data[needed]:
+            raise ValueError(f"needs {needed}")
+        return badges
+
+
+class Privacy(Table):
+    """Whom we do not track, and how long we keep what we know."""
+
+    retention_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    opt_out: Annotated[tuple[Snowflake, ...], Field(strict=False)] = ()
 
 
 class Trackers(Table):
@@ -166,6 +199,7 @@ class Settings(Table):
     storage: Storage = Storage()
     sessions: Sessions = Sessions()
     events: Events = Events()
+    privacy: Privacy = Privacy()
     trackers: Trackers = Trackers()
     engine: Engine = Engine()
     api: Api = Api()

@@ -239,7 +239,7 @@ def _settled(state: EventState, share: Sequence[Happening], rules: Rules) -> tup
     if rows != state.written:
         effects.append(SaveParticipants(*names, _in_order(rows), whole=True))
     if earned := tuple(sorted(user_id for user_id, row in rows.items() if row.eligible)):
-        effects.append(AwardBadges(*names, earned, rules.events.badges, event.ended_at))
+        effects.append(AwardBadges(*names, earned, rules.events.badges_of(event.guild_id), event.ended_at))
     return replace(state, event=replace(event, settled=True), written=rows), effects
 
 

@@ -19,7 +19,8 @@ class BadgeRules(Struct, frozen=True, gc=False):
 class EventRules(Struct, frozen=True, gc=False):
     """What an event is made with where its request leaves it open, from ``[events]``.
 
-    ``discord_events``: mirror Discord's own scheduled events.
+    ``discord_events``: mirror Discord's own scheduled events. ``badge_roles``: by guild, for the distributor
+    of roles; a guild without one has its badges recorded only.
     """
 
     min_duration_ms: int = 0
@@ -27,7 +28,15 @@ class EventRules(Struct, frozen=True, gc=False):
     match_all: bool = False
     policy: Policy = Policy()
     discord_events: bool = True
-    badges: BadgeRules = BadgeRules()
+    distributor: Distributor = "none"
+    badge_roles: dict[int, int] = {}
+
+    def badges_of(self, guild_id: int) -> BadgeRules:
+        """Return how a guild's badges are delivered."""
+        role_id = self.badge_roles.get(guild_id)
+        if self.distributor != "role":
+            return BadgeRules(self.distributor)
+        return BadgeRules() if role_id is None else BadgeRules("role", role_id)
 
 
 class Rules(Struct, frozen=True):

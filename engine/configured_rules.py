@@ -1,0 +1,36 @@
+"""The configuration's thresholds as the domain takes them."""
+
+from engine.domain.events import Policy
+from engine.domain.rules import EventRules, Rules
+from engine.settings import Events, Settings
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Return the rules, in ms."""
+    return Rules(
+        min_session_ms=round(settings.sessions.min_session_s * 1000),
+        track_bots=settings.sessions.track_bots,
+        channel_creation_ms=round(settings.sessions.channel_creation_s * 1000),
+        log_channel_id=settings.discord.log_channel_id,
+        events=_event_rules(settings.events),
+        opt_out=frozenset(settings.privacy.opt_out),
+    )
+
+
+def _event_rules(it: Events) -> EventRules:
+    return EventRules(
+        min_duration_ms=round(it.min_duration_s * 1000),
+        min_share=it.min_share,
+        match_all=it.role_match == "all",
+        policy=Policy(
+            count_muted=it.count_muted,
+            count_suppressed=it.count_suppressed,
+            count_alone=it.count_alone,
+            count_afk=it.count_afk,
+            count_bridged=it.count_bridged,
+            generous=it.slack == "generous",
+        ),
+        discord_events=it.discord_events,
+        distributor=it.badges,
+        badge_roles=it.badge_roles,
+    )
