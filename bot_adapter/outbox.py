@@ -1,19 +1,17 @@
 """What the engine wants done on Discord, done: each effect once, its outcome journaled."""
 
 import asyncio
-import hashlib
-import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import discord
 import structlog
-from discord.http import HTTPClient, Route
+from discord.http import HTTPClient
 
+from bot_adapter import effects
 from bot_adapter.backoff import Backoff
-from engine.domain.effects import PostMessage
+from engine.domain.effects import ToDiscord
 from engine.domain.inputs import OutboxOutcome
 from engine.storage.protocols import Appender
 
@@ -24,14 +22,12 @@ RETRY_BASE_S, RETRY_LIMIT_S = 1.0, 60.0
 # One effect that Discord always fails on must not hold up the others for ever.
 GIVE_UP_AFTER_S = 900.0
 REMEMBERED = 10_000
-# Answers that a later try may change: a token under rotation, a timeout, too many requests.
-TRANSIENT_STATUSES = {401, 408, 429}
 
 
 class OutboxReceiver(Protocol):
     """Where the effects come from. What was received and not yet ``done`` comes again after a crash."""
 
-    def receive(self, block_ms: int) -> Sequence[tuple[str, PostMessage]]:
+    def receive(self, block_ms: int) -> Sequence[tuple[str, ToDiscord]]:
         """Wait up to ``block_ms`` for effects, oldest first, each with its receipt. Blocks its thread."""
         ...
 
@@ -46,11 +42,6 @@ class Outcome:
 
     ok: bool
     detail: str = ""
-
-
-def nonce(outbox_id: str) -> str:
-    """Return the message nonce of an effect: the same each time, at most Discord's 25 characters."""
-    return hashlib.blake2b(outbox_id.encode(), digest_size=12).hexdigest()
 
 
 class Outbox:
@@ -81,13 +72,13 @@ class Outbox:
             else:
                 backoff.reset()
 
-    async def _carry_out(self, receipt: str, effect: PostMessage) -> None:
+    async def _carry_out(self, receipt: str, effect: ToDiscord) -> None:
         outcome = self._settled.get(effect.outbox_id) or await self._settle(effect)
         backoff = Backoff(RETRY_BASE_S, RETRY_LIMIT_S)
         while True:
             try:
                 self._journal(effect, outcome)
-                # Last: after a crash before this, the effect comes again, and its nonce makes it harmless.
+                # Last: after a crash before this, the effect comes again, and done again it is harmless.
                 await asyncio.to_thread(self._receiver.done, receipt)
             except Exception as error:  # noqa: BLE001 - done on Discord, so it is told for as long as it takes
                 log.warning("outcome_waits", outbox_id=effect.outbox_id, error=str(error)[:300])
@@ -95,12 +86,12 @@ class Outbox:
             else:
                 return
 
-    def _journal(self, effect: PostMessage, outcome: Outcome) -> None:
+    def _journal(self, effect: ToDiscord, outcome: Outcome) -> None:
         at = self._now()
         told = OutboxOutcome(at, effect.guild_id, effect.outbox_id, outcome.ok, outcome.detail)
         self._appender.append(told)
 
-    async def _settle(self, effect: PostMessage) -> Outcome:
+    async def _settle(self, effect: ToDiscord) -> Outcome:
         """Do it, and remember how it ended."""
         outcome = await self._insist(effect)
         self.posted += outcome.ok
@@ -110,45 +101,19 @@ class Outbox:
             self._settled.popitem(last=False)
         return outcome
 
-    async def _insist(self, effect: PostMessage) -> Outcome:
+    async def _insist(self, effect: ToDiscord) -> Outcome:
         """Try until Discord has said yes or no, or for ``GIVE_UP_AFTER_S``."""
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + GIVE_UP_AFTER_S
         backoff = Backoff(RETRY_BASE_S, RETRY_LIMIT_S)
         while True:
             try:
-                await self._post(effect)
-            except Exception as error:  # noqa: BLE001 - judged by _refused: refused for good, or to be tried again
-                if refusal := _refusal(error):
+                await effects.do(self._http, effect)
+            except Exception as error:  # noqa: BLE001 - judged by its refusal: refused for good, or to be tried again
+                if refusal := effects.refusal(error):
                     return Outcome(ok=False, detail=refusal)
                 if loop.time() >= give_up_at:
                     return Outcome(ok=False, detail=f"gave up: {error}"[:300])
-                await asyncio.sleep(max(backoff.next_delay_s(), _retry_after_s(error)))
+                await asyncio.sleep(max(backoff.next_delay_s(), effects.retry_after_s(error)))
             else:
                 return Outcome(ok=True)
-
-    async def _post(self, effect: PostMessage) -> None:
-        message = {
-            "content": effect.content,
-            "nonce": nonce(effect.outbox_id),
-            "enforce_nonce": True,
-            "allowed_mentions": {"parse": []},  # a name in a log line calls nobody
-        }
-        route = Route("POST", "/channels/{channel_id}/messages", channel_id=effect.channel_id)
-        await self._http.request(route, json=message)
-
-
-def _refusal(error: Exception) -> str:
-    """Return Discord's reason if it refused for good, else nothing."""
-    if not isinstance(error, discord.HTTPException):
-        return ""
-    if error.status >= 500 or error.status in TRANSIENT_STATUSES:
-        return ""
-    return re.sub(r"\s+", " ", str(error))[:300]
-
-
-def _retry_after_s(error: Exception) -> float:
-    """Return how long a 429 asks us to wait (py-cord itself waits only if a Via header is there)."""
-    response = getattr(error, "response", None)
-    value = response.headers.get("Retry-After", "") if response is not None else ""
-    return min(float(value), RETRY_LIMIT_S) if re.fullmatch(r"\d+(\.\d+)?", value) else 0.0

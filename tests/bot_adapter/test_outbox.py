@@ -1,53 +1,19 @@
 """Effects upon Discord, through py-cord's HTTP against the simulator: each done once."""
 
-import queue
-
 import pytest
 
 from bot_adapter import outbox
-from bot_adapter.outbox import nonce
+from bot_adapter.effects import nonce
 from bot_adapter.simulator.faults import RestFault
 from engine.domain.effects import PostMessage
 from engine.domain.inputs import OutboxOutcome
 from engine.storage.protocols import StorageError
-
-
-class PendingMessages:
-    """A receiver in memory: what is not done comes again with the next life, as from the stream."""
-
-    def __init__(self):
-        self.waiting = queue.Queue()
-        self.handed_out = {}
-        self.done_ids = []
-        self.failures = 0
-
-    def put(self, effect):
-        self.waiting.put((effect.outbox_id, effect))
-
-    def receive(self, block_ms):  # noqa: ARG002 - it never waits long
-        if self.failures:
-            self.failures -= 1
-            raise ConnectionError("the stream is away")
-        try:
-            receipt, effect = self.waiting.get(timeout=0.05)
-        except queue.Empty:
-            return []
-        self.handed_out[receipt] = effect
-        return [(receipt, effect)]
-
-    def done(self, receipt):
-        del self.handed_out[receipt]
-        self.done_ids.append(receipt)
-
-    def restart(self):
-        for item in self.handed_out.items():
-            self.waiting.put(item)
-        self.handed_out.clear()
+from tests.bot_adapter.pending import PendingEffects
 
 
 @pytest.fixture
 def receiver():
-    return PendingMessages()
+    return PendingEffects()
 
 
 @pytest.fixture
