@@ -3,8 +3,7 @@
 Goes after the guilds: what they did in the batch is what their active events follow.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -13,9 +12,9 @@ from engine.actors.children import Backing, ChildActors, Outcome
 from engine.actors.event import EventActor
 from engine.actors.pool import Dispatcher
 from engine.domain import lifecycle, scheduled
-from engine.domain.effects import Effect
+from engine.domain.effects import DropChannel, Effect
 from engine.domain.event_effects import SaveEvent
-from engine.domain.event_inputs import ScheduledEventChanged, ScheduledEventGone
+from engine.domain.event_inputs import EventInput, ScheduledEventChanged, ScheduledEventGone
 from engine.domain.event_step import Facts, Time
 from engine.domain.events import Event, EventStatus
 from engine.domain.inputs import GuildSnapshot
@@ -42,7 +41,8 @@ class Events:
     ) -> None:
         self._backing, self._ledger = backing, ledger
         self._open: dict[int, Event] = {}
-        self._followed: dict[int, set[int]] = defaultdict(set)  # by guild: its events that follow it
+        self._followed: dict[int, set[int]] = {}  # by guild: its events that follow it
+        self._mirrored: dict[int, set[int]] = {}  # by guild: Discord's that have not started
         self._unsettled: set[int] = set()
         self._due_at: int | None = None
         self._guild_of: dict[int, int] = {}
@@ -95,20 +95,19 @@ class Events:
         """Sort what is asked by event. What a snapshot tells is compared with what is known."""
         shares: dict[int, list[Any]] = {}
         for what, now, record in asked:
-            if isinstance(what, GuildSnapshot):
-                news: list[Any] = self._shown(what)
-            else:
-                news = [what]
-            for it in news:
+            for it in self._told(what):
                 self._guild_of[it.event_id] = it.guild_id
                 shares.setdefault(it.event_id, []).append((it, now, record))
         return shares
 
-    def _shown(self, snapshot: GuildSnapshot) -> list[ScheduledEventChanged | ScheduledEventGone]:
-        if snapshot.scheduled_events is None:
-            return []
-        mine = [event for event in self._open.values() if event.guild_id == snapshot.guild_id]
-        return scheduled.shown(snapshot, mine)
+    def _told(self, what: EventInput | GuildSnapshot) -> Sequence[EventInput]:
+        """Return what an entry tells, by event: Discord's own need to be compared with ours."""
+        if not isinstance(what, GuildSnapshot | ScheduledEventChanged | ScheduledEventGone):
+            return [what]
+        mine = [event for event in self._open.values() if event.guild_id == what.guild_id]
+        if not isinstance(what, GuildSnapshot):
+            return scheduled.routed(what, mine)
+        return [] if what.scheduled_events is None else scheduled.shown(what, mine)
 
     def _due(self, shares: dict[int, list[Any]], now: int) -> None:
         if self._due_at is None or self._due_at > now:
@@ -125,10 +124,13 @@ class Events:
         followers: dict[int, set[int]] = {}
         for event_id in shares:
             followers.setdefault(self._guild_of[event_id], set()).add(event_id)
-        if not followers and not self._followed:
+        if not followers and not self._followed and not self._mirrored:
             return
         for guild_id, effects in facts:
-            for event_id in self._followed.get(guild_id, _NONE) | followers.get(guild_id, _NONE):
+            given = self._followed.get(guild_id, _NONE) | followers.get(guild_id, _NONE)
+            if guild_id in self._mirrored and DropChannel in map(type, effects):
+                given |= self._mirrored[guild_id]
+            for event_id in given:
                 shares.setdefault(event_id, []).append((Facts(effects), now, None))
 
     def _given(self, shares: dict[int, list[Any]], now: int, *, may_read: bool) -> Outcome:
@@ -149,11 +151,9 @@ class Events:
         event_id = event.event_id
         unsettled = event.status is EventStatus.ENDED and not event.settled
         self._guild_of[event_id] = event.guild_id
-        follows = event.status is EventStatus.ACTIVE or unsettled
-        followed = self._followed[event.guild_id]
-        (followed.add if follows else followed.discard)(event_id)
-        if not followed:
-            del self._followed[event.guild_id]
+        waits = event.status is EventStatus.SCHEDULED and event.source == lifecycle.DISCORD
+        _sort(self._followed, event, event.status is EventStatus.ACTIVE or unsettled)
+        _sort(self._mirrored, event, waits)
         (self._unsettled.add if unsettled else self._unsettled.discard)(event_id)
         if event.is_open or unsettled:
             self._open[event_id] = event
@@ -164,6 +164,14 @@ class Events:
     def _reckon(self) -> None:
         deadlines = (lifecycle.deadline(event) for event in self._open.values())
         self._due_at = min((at for at in deadlines if at is not None), default=None)
+
+
+def _sort(by_guild: dict[int, set[int]], event: Event, belongs: bool) -> None:
+    """Put an event under its guild, or take it out."""
+    events = by_guild.setdefault(event.guild_id, set())
+    (events.add if belongs else events.discard)(event.event_id)
+    if not events:
+        del by_guild[event.guild_id]
 
 
 _NONE: frozenset[int] = frozenset()

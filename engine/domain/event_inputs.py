@@ -9,6 +9,8 @@ from typing import TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
+from engine.domain.ids import occurrence_id
+
 
 class PolicyFields(Struct, frozen=True, omit_defaults=True):
     """Those parts of an event's policy that a request sets; see ``events.Policy``."""
@@ -53,7 +55,10 @@ class ScheduledStatus(IntEnum):
 
 
 class ScheduledEvent(Struct, frozen=True, array_like=True, gc=False):
-    """One of Discord's own scheduled events, of a voice or a stage channel. ``status``: ScheduledStatus."""
+    """One of Discord's own scheduled events, of a voice or a stage channel. ``status``: ScheduledStatus.
+
+    A ``recurring`` one keeps its id through all its occurrences.
+    """
 
     event_id: int
     channel_id: int
@@ -61,6 +66,7 @@ class ScheduledEvent(Struct, frozen=True, array_like=True, gc=False):
     status: int
     starts_at: int
     ends_at: int | None = None
+    recurring: bool = False
 
 
 class CreateEvent(Struct, frozen=True, array_like=True, tag=14):
@@ -130,12 +136,16 @@ class ScheduledEventChanged(Struct, frozen=True, array_like=True, tag=20, gc=Fal
 
     @property
     def event_id(self) -> int:
-        """Return the event's id."""
-        return self.event.event_id
+        """Return our id of the event: Discord's own, or one for each occurrence."""
+        told = self.event
+        return occurrence_id(told.event_id, told.starts_at) if told.recurring else told.event_id
 
 
 class ScheduledEventGone(Struct, frozen=True, array_like=True, tag=21, gc=False):
-    """A GUILD_SCHEDULED_EVENT_DELETE, or an event of ours that a snapshot showed no more."""
+    """A GUILD_SCHEDULED_EVENT_DELETE, or an event of ours that a snapshot showed no more.
+
+    ``event_id`` is Discord's.
+    """
 
     at: int
     guild_id: int

@@ -11,9 +11,9 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from engine.domain import lifecycle, requests
+from engine.domain import lifecycle, requests, scheduled
 from engine.domain.attendance import Participant, Stay, is_linked
-from engine.domain.effects import Effect, SaveGuild
+from engine.domain.effects import DropChannel, Effect, SaveGuild
 from engine.domain.event_effects import (
     Answer,
     AwardBadges,
@@ -101,7 +101,7 @@ def plan(state: EventState, share: Sequence[Happening], rules: Rules) -> Plan:
     for what, now in share:
         at = max(at, now)
         if isinstance(what, Facts):
-            event = _with_afk_channel(event, what)
+            event = _followed_guild(event, what)
         event = lifecycle.due(event, now)
         if not isinstance(what, Facts | Time):
             decision = requests.decide(event, what, rules.events)
@@ -113,11 +113,14 @@ def plan(state: EventState, share: Sequence[Happening], rules: Rules) -> Plan:
     return Plan(event, tuple(answers), must_read, rescored, at)
 
 
-def _with_afk_channel(event: Event | None, facts: Facts) -> Event | None:
-    """Take over the guild's AFK channel as long as the event goes on."""
+def _followed_guild(event: Event | None, facts: Facts) -> Event | None:
+    """Take over the guild's AFK channel as long as the event goes on, and the end of its channel."""
     for it in facts.effects:
-        if event is not None and event.is_open and type(it) is SaveGuild:
-            event = replace(event, afk_channel_id=it.afk_channel_id)
+        if event is not None and event.is_open:
+            if type(it) is SaveGuild:
+                event = replace(event, afk_channel_id=it.afk_channel_id)
+            elif type(it) is DropChannel:
+                event = scheduled.channel_deleted(event, it.channel_id, it.at)
     return event
 
 

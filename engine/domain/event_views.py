@@ -1,4 +1,4 @@
-"""How events and participants read outside: the words of the HTTP API, the command line and the live state."""
+"""How events and participants read outside: in HTTP, on the command line and in the live state."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""An event: something held in voice or stage channels of a guild, whose attendance counts (seeds 001, 002)."""
+"""An event: held in voice or stage channels of a guild, its attendance counted (seeds 001 and 002)."""
 
 from enum import IntEnum
 from math import ceil

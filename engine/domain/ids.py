@@ -21,6 +21,12 @@ def partition_of(guild_id: int, partitions: int) -> int:
     return shard_of(guild_id, partitions)
 
 
+def occurrence_id(discord_event_id: int, starts_at: int) -> int:
+    """Return the id of one occurrence of a recurring event: a snowflake of its beginning."""
+    mixed = discord_event_id ^ discord_event_id >> 22
+    return (max(0, starts_at - DISCORD_EPOCH_MS) << 22 | mixed & 0x3FFFFF) & 0x7FFF_FFFF_FFFF_FFFF
+
+
 class SessionKey(NamedTuple):
     """What identifies a session. Derived from the facts, so that a replay finds the same row again."""
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from engine.domain.event_inputs import (
     ScheduledEvent,
     ScheduledEventChanged,
@@ -33,7 +35,7 @@ def changed(event: Event | None, what: ScheduledEventChanged, rules: EventRules)
 def _mirrored(what: ScheduledEventChanged, rules: EventRules) -> Event:
     told = what.event
     return Event(
-        event_id=told.event_id,
+        event_id=what.event_id,
         guild_id=what.guild_id,
         name=told.name,
         channel_ids=(told.channel_id,),
@@ -55,19 +57,35 @@ def _differs(event: Event, told: ScheduledEvent) -> bool:
     return mine != (told.name, (told.channel_id,), told.starts_at, told.ends_at)
 
 
-def shown(
-    snapshot: GuildSnapshot, known: Iterable[Event]
-) -> list[ScheduledEventChanged | ScheduledEventGone]:
+News = ScheduledEventChanged | ScheduledEventGone
+
+
+def shown(snapshot: GuildSnapshot, known: Iterable[Event]) -> list[News]:
     """Return what a guild's snapshot tells that is news. ``known``: its events that may still go on."""
     mine = {event.event_id: event for event in known if event.source == DISCORD}
-    told = {it.event_id: it for it in snapshot.scheduled_events or ()}
     at, guild_id = snapshot.at, snapshot.guild_id
-    news: list[ScheduledEventChanged | ScheduledEventGone] = [
-        ScheduledEventChanged(at, guild_id, it, _began(mine.get(it.event_id), it, at))
-        for it in told.values()
-        if it.event_id not in mine or not says_nothing_new(mine[it.event_id], it)
+    told = [ScheduledEventChanged(at, guild_id, it) for it in snapshot.scheduled_events or ()]
+    news: list[News] = [
+        replace(it, replayed_from=_began(mine.get(it.event_id), it.event, at))
+        for it in told
+        if it.event_id not in mine or not says_nothing_new(mine[it.event_id], it.event)
     ]
-    return news + [ScheduledEventGone(at, guild_id, event_id) for event_id in mine if event_id not in told]
+    gone = mine.keys() - {it.event_id for it in told}
+    return news + [ScheduledEventGone(at, guild_id, event_id) for event_id in sorted(gone)]
+
+
+def routed(what: News, known: Iterable[Event]) -> list[News]:
+    """Return what is told of Discord's event to each of ours: a recurring one has one for each occurrence.
+
+    When an occurrence is over, Discord tells of the next one under the same id, and of nothing else.
+    """
+    discord_id = what.event.event_id if isinstance(what, ScheduledEventChanged) else what.event_id
+    ours = sorted(event.event_id for event in known if event.discord_event_id == discord_id)
+    if isinstance(what, ScheduledEventGone):
+        return [replace(what, event_id=event_id) for event_id in ours or [discord_id]]
+    over = [event_id for event_id in ours if event_id != what.event_id]
+    gone = [ScheduledEventGone(what.at, what.guild_id, event_id, what.replayed_from) for event_id in over]
+    return [*gone, what]
 
 
 def _began(known: Event | None, told: ScheduledEvent, at: int) -> int | None:
@@ -93,6 +111,13 @@ def _in_status(event: Event, status: int, what: ScheduledEventChanged | Schedule
             return cancelled(event, what.at)
         return begun(event, what.at if what.replayed_from is None else min(what.at, what.replayed_from))
     return ended(event, what.at) if status == ScheduledStatus.COMPLETED else event
+
+
+def channel_deleted(event: Event, channel_id: int, at: int) -> Event:
+    """End an event with its channel: Discord tells nothing else of it (discord-api-docs issue 4581)."""
+    if event.source != DISCORD or not event.is_open or channel_id not in event.channel_ids:
+        return event
+    return cancelled(event, at) if event.status is EventStatus.SCHEDULED else ended(event, at)
 
 
 def gone(event: Event | None, what: ScheduledEventGone, _: EventRules) -> Event | None:

@@ -7,8 +7,8 @@ class Session(Struct, frozen=True, gc=False):
     """An open session, or the last state of a closed one.
 
     ``joined_slack_ms``: the true join lies in ``[joined_at - slack, joined_at]``. ``flags`` (``VoiceFlags``)
-    and ``roles`` (role ids in order) hold since ``span_at``. ``chain_at`` and ``previous_at`` are the ``joined_at`` of the chain's first and of
-    the previous session: with guild and user they name a session.
+    and ``roles`` (role ids in order) hold since ``span_at``. ``chain_at`` and ``previous_at`` are the
+    ``joined_at`` of the chain's first and of the previous session: with guild and user they name a session.
     """
 
     user_id: int
