@@ -18,7 +18,7 @@ class SaveEvent(Struct, frozen=True, gc=False):
 
 
 class SaveParticipants(Struct, frozen=True, gc=False):
-    """Write participants' rows, all in one call. ``whole``: these are all, any other row of the event goes."""
+    """Write participants' rows, all in one call. ``whole``: any other row of the event goes."""
 
     guild_id: int
     event_id: int
