@@ -115,7 +115,6 @@ def _start_api(config: "Config", engine: "Engine", journal: "JournalWriter", sta
     reads = SqlReads(config.database)
     view: Inspection = EngineView(engine, _lookups(config, reads))
     token = config.api_token.get_secret_value() if config.api_token else None
-    desk = Desk(journal, engine.aftermath.answers)
     with_token = create_app(view, reads, token, require_token=True, token_env=config.api.token_env)
     without = create_app(view, reads, None, require_token=False)
     server = ApiServer(with_token, without, config.api.host, config.api.port, config.api_socket)
