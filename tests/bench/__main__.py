@@ -37,10 +37,11 @@ class Plan:
     engine_updates: int = 400_000
     naive_updates: int = 3_000
     frames: int = 60_000
+    event: tuple[int, int, int] = (10_000, 10_000, 200_000)
     offered_s: float = 15.0
 
 
-QUICK = Plan(1, (1_000, 100_000), 50_000, 1_000, 20_000, 5.0)
+QUICK = Plan(1, (1_000, 100_000), 50_000, 1_000, 20_000, (10_000, 10_000, 50_000), 5.0)
 
 
 def run(plan: Plan) -> dict[str, Any]:
@@ -61,8 +62,10 @@ def run(plan: Plan) -> dict[str, Any]:
         naive[str(size)] = measure("naive.py", size, plan.naive_updates)
     say("(c) py-cord alone against the whole path")
     whole = measure("whole_path.py", plan.frames, plan.rounds, plan.offered_s)
+    say("(e) an event's start, stop and updates")
+    events = medians([measure("events.py", *plan.event) for _ in range(plan.rounds)])
     engine = {str(size): medians(them) for size, them in runs.items()}
-    return {"machine": machine, "engine": engine, "naive": naive, **whole}
+    return {"machine": machine, "engine": engine, "naive": naive, "events": events, **whole}
 
 
 def medians(runs: list[dict[str, float]]) -> dict[str, Any]:

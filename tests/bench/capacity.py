@@ -17,7 +17,7 @@ import psutil
 from world import VoiceWorld
 
 from engine.actors.engine import Engine, EngineSettings
-from engine.daemon import tune_interpreter
+from engine.daemon.engine import tune_interpreter
 from engine.domain.inputs import Entry, Input
 from engine.domain.rules import Rules
 from engine.storage.embedded import EmbeddedServer

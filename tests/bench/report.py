@@ -1,6 +1,7 @@
 """The bench's figures as two tables for people: raw figures, then ratios beside their goals."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -68,6 +69,11 @@ def _memory(figures: Figures) -> float:
     return float(it["engine_bytes_per_session"] + it["redis_bytes_per_session"])
 
 
+def _per_1000(what: str, figures: Figures) -> float:
+    it = figures["events"]
+    return float(it[what] / it["participants"] * 1_000)
+
+
 def _against_naive(size: int) -> Iterator[Goal]:
     yield Goal(
         f"(b) updates/s, engine : naive design, {size:,} open",
@@ -108,6 +114,15 @@ GOALS = (
         at_most=True,
     ),
     Goal("(d) bytes per open session", _memory, "{:,.0f}", 1024, at_most=True),
+    Goal(
+        "(e) CPU per update, inside an active event : outside",
+        lambda it: float(it["events"]["inside_cpu_us"] / it["events"]["outside_cpu_us"]),
+        "{:.2f}",
+        2,
+        at_most=True,
+    ),
+    Goal("(e) seconds per 1,000 participants at an event's start", partial(_per_1000, "start_s"), "{:.3f}"),
+    Goal("    and at its stop", partial(_per_1000, "stop_s"), "{:.3f}"),
 )
 
 
@@ -132,6 +147,11 @@ def _raw(figures: Figures) -> Iterator[Row]:
     engine, redis = it["engine_bytes_per_session"], it["redis_bytes_per_session"]
     each = f"engine {engine:,.0f} B, redis {redis:,.0f} B each"
     yield f"(d) memory, {it['open_sessions']:,.0f} open", "", "", each
+    it = figures["events"]
+    lasted = f"start {it['start_s']:.2f} s, stop {it['stop_s']:.2f} s"
+    yield f"(e) an event of {it['participants']:,.0f} participants", "", "", lasted
+    for name in ("outside", "inside"):
+        yield f"    updates {name} one", "", f"{it[f'{name}_cpu_us']:,.1f}", ""
 
 
 def _offered(it: Figures) -> Iterator[Row]:

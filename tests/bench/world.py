@@ -14,9 +14,9 @@ _GUILDS_FROM = 10**18
 class VoiceWorld:
     """``open_sessions`` members in voice, spread at random over guilds; their number stays about the same."""
 
-    def __init__(self, open_sessions: int, seed: int = 1) -> None:
+    def __init__(self, open_sessions: int, seed: int = 1, guilds: int = GUILDS) -> None:
         self.random = random.Random(seed)
-        self.guilds = [_GUILDS_FROM + (n << 22) for n in range(GUILDS)]
+        self.guilds = [_GUILDS_FROM + (n << 22) for n in range(guilds)]
         self.at = START_AT
         self._flags: list[int] = []
         self._places: list[tuple[int, int, int]] = []  # guild, user, channel
@@ -81,6 +81,10 @@ class VoiceWorld:
         return VoiceStateChanged(
             self.at, guild_id, user_id, channel_id, self._flags[index], f"{user_id:032x}", False, (guild_id,)
         )
+
+    def channels(self, guild_id: int) -> tuple[int, ...]:
+        """Return a guild's voice channels."""
+        return tuple(guild_id + 1 + n for n in range(CHANNELS_PER_GUILD))
 
     def _channel(self, guild_id: int, other_than: int = 0) -> int:
         while (channel_id := guild_id + 1 + self.random.randrange(CHANNELS_PER_GUILD)) == other_than:
