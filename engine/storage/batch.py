@@ -4,9 +4,7 @@ The hot path. One dictionary look-up and one tuple for each effect, no model ins
 several times in one commit is written once.
 """
 
-from collections.abc import Callable, Iterable
-from functools import lru_cache
-from itertools import chain
+from collections.abc import Callable, Iterable, Sequence
 from sqlite3 import Connection
 from typing import Any, TypeAlias
 
@@ -17,31 +15,31 @@ from engine.domain.effects import (
     DropSession,
     DropSpans,
     Effect,
+    GrantRole,
     PostMessage,
     SaveChannel,
     SaveGuild,
     SaveSession,
     SaveSpan,
     SettleOutbox,
+    ToDiscord,
 )
+from engine.domain.event_effects import Answer, AwardBadges, FollowParticipants
+from engine.storage.event_batch import TAKEN, EventBatch, badge_statements
+from engine.storage.rows import Row, pack_roles, write_rows
 
 Key: TypeAlias = tuple[int, int, int]
-Row: TypeAlias = tuple[Any, ...]
-
-# Rows of one statement. The driver gives the interpreter away and takes it back at each statement, which
-# beside other busy threads costs more than the row; 32,766 parameters is SQLite's bound.
-ROWS_PER_STATEMENT = 128
 
 _INSERT_SESSION = """
     INSERT INTO session (guild_id, user_id, joined_at, channel_id, joined_slack_ms, left_at, left_slack_ms,
         status, flags, span_at, chain_at, previous_at, via_channel_creation, bridged,
-        gateway_session_id, updated_at)
+        gateway_session_id, updated_at, roles)
     VALUES {rows}
     ON CONFLICT DO UPDATE SET channel_id = excluded.channel_id, joined_slack_ms = excluded.joined_slack_ms,
         flags = excluded.flags, span_at = excluded.span_at, chain_at = excluded.chain_at,
         previous_at = excluded.previous_at, via_channel_creation = excluded.via_channel_creation,
         bridged = excluded.bridged, gateway_session_id = excluded.gateway_session_id,
-        updated_at = excluded.updated_at
+        updated_at = excluded.updated_at, roles = excluded.roles
 """
 # Two statements, since SQLite writes an index anew when its column is named, though the value be the same:
 # an open session stays where it is in the index on left_at. One that was closed is never open again.
@@ -54,7 +52,8 @@ _SAVE_CLOSED = (
 _DROP_SESSION = "DELETE FROM session WHERE guild_id = ? AND user_id = ? AND joined_at = ?"
 _DROP_SPANS = "DELETE FROM span WHERE guild_id = ? AND user_id = ? AND joined_at = ?"
 _SAVE_SPAN = """
-    INSERT OR REPLACE INTO span (guild_id, user_id, joined_at, started_at, ended_at, flags) VALUES {rows}
+    INSERT OR REPLACE INTO span (guild_id, user_id, joined_at, started_at, ended_at, flags, roles)
+    VALUES {rows}
 """
 _DROP_SPANS_SINCE = f"{_DROP_SPANS} AND started_at >= ?"
 _END_SPANS = """
@@ -74,9 +73,9 @@ _DROP_CHANNEL = """
     INSERT INTO channel (guild_id, channel_id, name, kind, deleted_at) VALUES (?, ?, '', 2, ?)
     ON CONFLICT DO UPDATE SET deleted_at = excluded.deleted_at
 """
-_POST_MESSAGE = """
+_SEND = """
     INSERT OR IGNORE INTO outbox (outbox_id, guild_id, kind, payload, status, created_at, detail)
-    VALUES (?, ?, 'message', ?, 'pending', ?, '')
+    VALUES (?, ?, ?, ?, 'pending', ?, '')
 """
 _SETTLE_OUTBOX = """
     UPDATE outbox SET status = ?, detail = ?, settled_at = ? WHERE outbox_id = ? AND status = 'pending'
@@ -92,7 +91,8 @@ class Batch:
         self._dropped: dict[Key, int] = {}  # by key: how many spans had been taken when it was dropped
         self._spans: list[Row] = []
         self._guilds: dict[int, Row] = {}
-        self._statements: list[tuple[str, Row]] = []  # the rare ones, in order
+        self._of_events = EventBatch()
+        self._statements: list[tuple[str, Sequence[Any]]] = []  # the rare ones, in order
         takers = _TAKERS
         for effect in effects:
             takers[type(effect)](self, effect)
@@ -101,10 +101,11 @@ class Batch:
         """Write the rows. Deletions first: a dropped session's key may have been taken again since."""
         connection.executemany(_DROP_SESSION, self._dropped)
         connection.executemany(_DROP_SPANS, self._dropped)
-        _write_rows(connection, _SAVE_OPEN, self._open.values())
-        _write_rows(connection, _SAVE_CLOSED, self._closed.values())
-        _write_rows(connection, _SAVE_SPAN, self._kept_spans())
+        write_rows(connection, _SAVE_OPEN, self._open.values())
+        write_rows(connection, _SAVE_CLOSED, self._closed.values())
+        write_rows(connection, _SAVE_SPAN, self._kept_spans())
         connection.executemany(_SAVE_GUILD, self._guilds.values())
+        self._of_events.write(connection)
         for sql, row in self._statements:
             connection.execute(sql, row)
 
@@ -133,6 +134,7 @@ class Batch:
             1 if session.bridged else 0,
             session.gateway_session_id,
             effect.at,
+            pack_roles(session.roles) if session.roles else None,
         )
         if effect.left_at is None:
             self._open[key] = row
@@ -147,7 +149,10 @@ class Batch:
         self._dropped[key] = len(self._spans)
 
     def _save_span(self, it: SaveSpan) -> None:
-        self._spans.append((it.guild_id, it.user_id, it.joined_at, it.started_at, it.ended_at, it.flags))
+        roles = pack_roles(it.roles) if it.roles else None
+        self._spans.append(
+            (it.guild_id, it.user_id, it.joined_at, it.started_at, it.ended_at, it.flags, roles)
+        )
 
     def _drop_spans(self, it: DropSpans) -> None:
         # Among the last statements: its session is closed by now, no span of it follows.
@@ -175,26 +180,27 @@ class Batch:
         self._statements.append((_DROP_CHANNEL, (it.guild_id, it.channel_id, it.at)))
 
     def _post_message(self, it: PostMessage) -> None:
-        row = (it.outbox_id, it.guild_id, msgspec.json.encode(it).decode(), it.at)
-        self._statements.append((_POST_MESSAGE, row))
+        self._send(it, "message")
+
+    def _grant_role(self, it: GrantRole) -> None:
+        self._send(it, "role")
+
+    def _send(self, it: ToDiscord, kind: str) -> None:
+        row = (it.outbox_id, it.guild_id, kind, msgspec.json.encode(it).decode(), it.at)
+        self._statements.append((_SEND, row))
+
+    def _award_badges(self, it: AwardBadges) -> None:
+        self._statements += badge_statements(it)
 
     def _settle_outbox(self, it: SettleOutbox) -> None:
         row = ("done" if it.ok else "failed", it.detail, it.at, it.outbox_id)
         self._statements.append((_SETTLE_OUTBOX, row))
 
+    def _take_of_event(self, effect: Effect) -> None:
+        self._of_events.take(effect)
 
-def _write_rows(connection: Connection, sql: str, rows: Iterable[Row]) -> None:
-    """Run ``sql`` over all rows, many at a statement."""
-    ordered = sorted(rows)  # by key: neighbours share their pages
-    for start in range(0, len(ordered), ROWS_PER_STATEMENT):
-        part = ordered[start : start + ROWS_PER_STATEMENT]
-        connection.execute(_statement(sql, len(part), len(part[0])), list(chain.from_iterable(part)))
-
-
-@lru_cache(maxsize=8 * ROWS_PER_STATEMENT)
-def _statement(sql: str, rows: int, columns: int) -> str:
-    row = f"({', '.join('?' * columns)})"
-    return sql.format(rows=", ".join([row] * rows))
+    def _pass(self, effect: Effect) -> None:
+        """Leave what is not the ledger's to do."""
 
 
 _TAKERS: dict[type[Effect], Callable[[Batch, Any], None]] = {
@@ -206,5 +212,10 @@ _TAKERS: dict[type[Effect], Callable[[Batch, Any], None]] = {
     SaveChannel: Batch._save_channel,  # noqa: SLF001
     DropChannel: Batch._drop_channel,  # noqa: SLF001
     PostMessage: Batch._post_message,  # noqa: SLF001
+    GrantRole: Batch._grant_role,  # noqa: SLF001
+    AwardBadges: Batch._award_badges,  # noqa: SLF001
     SettleOutbox: Batch._settle_outbox,  # noqa: SLF001
+    FollowParticipants: Batch._pass,  # noqa: SLF001
+    Answer: Batch._pass,  # noqa: SLF001
+    **dict.fromkeys(TAKEN, Batch._take_of_event),  # noqa: SLF001
 }

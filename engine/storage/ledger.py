@@ -2,49 +2,35 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import msgspec.json
-from msgspec.structs import replace
 from peewee import SqliteDatabase
 
-from engine.domain.effects import PostMessage
+from engine.domain.effects import GrantRole, PostMessage, ToDiscord
+from engine.domain.events import Event
 from engine.domain.gateway import Connection
 from engine.domain.guild import GuildState
 from engine.domain.ids import partition_of
+from engine.domain.lifecycle import Standing
 from engine.domain.partition import START, PartitionState
-from engine.domain.rules import CREATION_MEMORY_MS, MEMORY_MS
-from engine.domain.sessions import Session
+from engine.storage.attendance_rows import find_attendance
+from engine.storage.audit import Audit
 from engine.storage.batch import Batch
 from engine.storage.database import driver, faults, open_database, open_readonly
+from engine.storage.event_rows import find_event, find_open_events
+from engine.storage.guild_rows import OPEN_SESSIONS, find_guild, find_standing, read_session
 from engine.storage.live import live_value
-from engine.storage.protocols import Commit, StorageError
+from engine.storage.protocols import Attendance, Commit, StorageError
 
 # A writer's life that has been silent for so long sends nothing again.
 SOURCE_MEMORY_MS = 7 * 24 * 3_600_000
 SOURCES_KEPT = 2
 PRUNE_EVERY_MS = 3_600_000
 
-_OPEN_SESSIONS = """
-    SELECT user_id, channel_id, joined_at, flags, span_at, chain_at, previous_at, joined_slack_ms,
-        via_channel_creation, bridged, gateway_session_id
-    FROM session WHERE guild_id = ? AND left_at IS NULL ORDER BY joined_at, user_id
-"""
-_LEFT = """
-    SELECT user_id, max(left_at, joined_at + 1) FROM session
-    WHERE guild_id = ? AND left_at >= ? ORDER BY left_at, joined_at
-"""
-_CREATED = """
-    SELECT channel_id, created_at FROM channel WHERE guild_id = ? AND created_at >= ? ORDER BY created_at
-"""
-_GUILD = """
-    SELECT name, afk_channel_id, connection, confirmed_at, lost_at, present, own_user_id
-    FROM guild WHERE guild_id = ?
-"""
 _PRESENT = "SELECT guild_id FROM guild WHERE present ORDER BY guild_id"
 _NEXT_GUILD = "SELECT min(guild_id) FROM session WHERE guild_id > ?"
 _STANDS = 'SELECT cursor, now FROM "partition" WHERE number = ?'
@@ -52,6 +38,12 @@ _SOURCES = 'SELECT source, seq, at FROM source WHERE "partition" = ? ORDER BY at
 _CONNECTIONS = """
     SELECT name, shard_id, alive_at, connected FROM connection WHERE "partition" = ? ORDER BY position
 """
+# Of what waits in the outbox, the ingest is to do these; the rest is no business of Discord's.
+_PENDING = """
+    SELECT guild_id, kind, payload FROM outbox WHERE status = 'pending' AND kind IN ('message', 'role')
+    ORDER BY created_at, rowid
+"""
+_TO_DISCORD: dict[str, type[ToDiscord]] = {"message": PostMessage, "role": GrantRole}
 _FIRST_CURSOR = 'INSERT OR IGNORE INTO "partition" (number, cursor, now) VALUES (?, ?, 0)'
 _MOVE_CURSOR = 'UPDATE "partition" SET cursor = ?, now = ? WHERE number = ? AND cursor = ?'
 _SAVE_SOURCE = 'INSERT OR REPLACE INTO source ("partition", source, seq, at) VALUES (?, ?, ?, ?)'
@@ -82,10 +74,13 @@ class SqlLedger:
         self._prune_due_at = 0
         self._writer = open_database(path)
         self._reader = open_readonly(path)
+        self._audits: list[Audit] = []  # guarded as the reading connection
 
     def close(self) -> None:
-        """Close both connections; a commit under way ends first."""
+        """Close all connections; a commit under way ends first."""
         with self._writing, self._reading:
+            for audit in self._audits:
+                audit.close()
             self._reader.close()
             self._writer.close()  # last: the last to close copies the log into the file, if it can write
 
@@ -107,14 +102,7 @@ class SqlLedger:
     def load_guild(self, guild_id: int, now: int) -> GuildState:
         """Return a guild as of the last commit; one that nobody told of is empty."""
         with self._snapshot() as connection:
-            known = connection.execute(_GUILD, (guild_id,)).fetchone()
-            opened = connection.execute(_OPEN_SESSIONS, (guild_id,)).fetchall()
-            departures = connection.execute(_LEFT, (guild_id, now - MEMORY_MS)).fetchall()
-            created = connection.execute(_CREATED, (guild_id, now - CREATION_MEMORY_MS)).fetchall()
-        sessions = {row[0]: _session(row) for row in opened}
-        left = _latest(departures)
-        state = GuildState(guild_id, sessions, left, dict(created))
-        return state if known is None else replace(state, **_facts(known))
+            return find_guild(connection, guild_id, now)
 
     def present_guilds(self) -> list[int]:
         """Return this partition's guilds that the bot is in, in order of their ids."""
@@ -130,14 +118,44 @@ class SqlLedger:
             batch.write(connection)
             self._write_partition(connection, commit)
 
-    def pending_outbox(self, limit: int) -> list[PostMessage]:
-        """Return this partition's outbox effects without an outcome, oldest first."""
+    def pending_outbox(self, limit: int) -> list[ToDiscord]:
+        """Return this partition's outbox effects upon Discord without an outcome, oldest first."""
         with self._snapshot() as connection:
-            rows = connection.execute(
-                "SELECT guild_id, payload FROM outbox WHERE status = 'pending' ORDER BY created_at, rowid"
-            )
-            mine = (payload for guild_id, payload in rows if self._mine(guild_id))
-            return [msgspec.json.decode(payload, type=PostMessage) for payload in islice(mine, limit)]
+            rows = connection.execute(_PENDING)
+            mine = ((kind, payload) for guild_id, kind, payload in rows if self._mine(guild_id))
+            return [
+                # By its kind, not by the tag in it: the first release wrote none.
+                msgspec.json.decode(payload, type=_TO_DISCORD[kind])
+                for kind, payload in islice(mine, limit)
+            ]
+
+    def open_events(self) -> list[Event]:
+        """Return this partition's events that are scheduled, active, or ended and not settled."""
+        with self._snapshot() as connection:
+            return [it for it in find_open_events(connection) if self._mine(it.guild_id)]
+
+    def load_event(self, event_id: int) -> Event | None:
+        """Return one of this partition's events."""
+        with self._snapshot() as connection:
+            found = find_event(connection, event_id)
+        return found if found is not None and self._mine(found.guild_id) else None
+
+    def load_attendance(self, event: Event) -> Attendance:
+        """Return what there is of an event's attendance; see ``protocols.Ledger.load_attendance``."""
+        with self._snapshot() as connection:
+            return find_attendance(connection, event)
+
+    def standing(self, guild_id: int) -> Standing:
+        """Return how a guild is watched; one that nobody told of is not."""
+        with self._snapshot() as connection:
+            return find_standing(connection, guild_id)
+
+    def audit(self, event_id: int) -> Callable[[], Attendance]:
+        """Hold on to an event's attendance as of now; see ``audit.Audit``."""
+        with self._reading:
+            audit = Audit(self._path, event_id)
+            self._audits = [*(it for it in self._audits if not it.closed), audit]
+        return audit
 
     def open_sessions(self) -> Iterator[tuple[int, Sequence[tuple[int, bytes]]]]:
         """Yield this partition's guilds with their open sessions, all as of one moment."""
@@ -147,9 +165,9 @@ class SqlLedger:
             # From guild to guild by the index: the history in between may be a hundred times as long.
             guild_id = _next_guild(connection, -1)
             while guild_id is not None:
-                rows = connection.execute(_OPEN_SESSIONS, (guild_id,)).fetchall()
+                rows = connection.execute(OPEN_SESSIONS, (guild_id,)).fetchall()
                 if rows and self._mine(guild_id):
-                    yield guild_id, [(row[0], live_value(_session(row))) for row in rows]
+                    yield guild_id, [(row[0], live_value(read_session(row))) for row in rows]
                 guild_id = _next_guild(connection, guild_id)
 
     def _mine(self, guild_id: int) -> bool:
@@ -210,33 +228,6 @@ def _transaction(database: SqliteDatabase) -> Iterator[sqlite3.Connection]:
     finally:
         if connection.in_transaction:  # a full disk has ended it already
             connection.execute("ROLLBACK")
-
-
-def _session(row: Sequence[Any]) -> Session:
-    session = Session(row[0], row[1], row[2], row[3], row[4], row[5])
-    return replace(
-        session,
-        previous_at=row[6],
-        joined_slack_ms=row[7],
-        via_channel_creation=bool(row[8]),
-        bridged=bool(row[9]),
-        gateway_session_id=row[10],
-    )
-
-
-def _facts(row: Sequence[Any]) -> dict[str, Any]:
-    names = ("name", "afk_channel_id", "connection", "confirmed_at", "lost_at", "present", "own_user_id")
-    facts = dict(zip(names, row, strict=True))
-    return facts | {"present": bool(facts["present"])}
-
-
-def _latest(departures: Iterable[tuple[int, int]]) -> dict[int, int]:
-    """Keep each user's last departure, in order of leaving."""
-    left: dict[int, int] = {}
-    for user_id, at in departures:
-        left.pop(user_id, None)
-        left[user_id] = at
-    return left
 
 
 def _next_guild(connection: sqlite3.Connection, guild_id: int) -> int | None:

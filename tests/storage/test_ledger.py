@@ -123,7 +123,7 @@ class LedgerContract:
 
     @pytest.mark.parametrize("commits", [1, 2, 3])
     def test_a_dropped_session_leaves_nothing_in_however_many_commits(self, ledger, writer, commits):
-        effects = [OPEN, SaveSpan(GUILD, USER, T, T, T + 5, 0), DropSession(GUILD, USER, T)]
+        effects = [OPEN, SaveSpan(GUILD, USER, T, T, T + 5, 0), DropSession(GUILD, USER, T, at=T + 9)]
         for part in {1: [effects], 2: [effects[:2], effects[2:]], 3: [[it] for it in effects]}[commits]:
             writer.write(*part)
         assert ledger.load_guild(GUILD, T) == GuildState(GUILD)
@@ -133,7 +133,7 @@ class LedgerContract:
         writer.write(OPEN, SaveSpan(GUILD, USER, T, T, T + 5, 1))
         again = replace(SESSION, channel_id=71)
         writer.write(
-            DropSession(GUILD, USER, T),
+            DropSession(GUILD, USER, T, at=T + 9),
             SaveSession(GUILD, again, at=T),
             SaveSpan(GUILD, USER, T, T, T + 9, 0),
         )
@@ -278,7 +278,7 @@ class Oracle:
         session = self.open.pop((guild_id, user_id))
         key = (guild_id, user_id, session.joined_at)
         self.spans = [span for span in self.spans if span[:3] != key]
-        return [DropSession(*key)]
+        return [DropSession(*key, at=self.now)]
 
     def know(self, guild_id):
         self.facts[guild_id] = facts = {
