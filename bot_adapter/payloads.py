@@ -1,14 +1,18 @@
 """The parts of Discord's gateway payloads that we read, as typed structs: decoding is checking.
 
-Sources: Discord's documentation of "Voice State", "Guild", "Channel" and "Gateway Events". Ids arrive as
-decimal strings. Fields that Discord calls optional or nullable have defaults here; what we cannot do without
-has none. Lists are kept raw, so that one malformed item does not spoil the others.
+Sources: Discord's documentation of "Voice State", "Guild", "Channel", "Guild Scheduled Event" and "Gateway
+Events". Ids arrive as decimal strings. Fields that Discord calls optional or nullable have defaults here;
+what we cannot do without has none. Lists are kept raw, so that one malformed item does not spoil the others.
 """
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
+
+from engine.domain.event_inputs import ScheduledStatus
+from engine.domain.inputs import VoiceFlags
 
 # Discord's ids are unsigned 64-bit by definition, but a timestamp's 42 bits reach the sign bit only in 2084;
 # SQLite and everything behind us has signed 64-bit integers.
@@ -56,6 +60,25 @@ class VoiceFlagFields(Struct, gc=False):
     mute: bool | None = None
     suppress: bool | None = None
 
+    @property
+    def flags(self) -> int:
+        """Return them as ``VoiceFlags``."""
+        # Plain integers: the operators of IntFlag cost more than all the rest of a translation.
+        return (
+            (_SELF_DEAF if self.self_deaf else 0)
+            | (_DEAF if self.deaf else 0)
+            | (_SELF_MUTE if self.self_mute else 0)
+            | (_MUTE if self.mute else 0)
+            | (_SUPPRESS if self.suppress else 0)
+        )
+
+
+_SELF_DEAF = int(VoiceFlags.SELF_DEAF)
+_DEAF = int(VoiceFlags.DEAF)
+_SELF_MUTE = int(VoiceFlags.SELF_MUTE)
+_MUTE = int(VoiceFlags.MUTE)
+_SUPPRESS = int(VoiceFlags.SUPPRESS)
+
 
 class VoiceStatePayload(VoiceFlagFields, kw_only=True, gc=False):
     """A voice state. ``channel_id`` must be there: without it, a join and a leave look alike."""
@@ -81,6 +104,34 @@ class GuildChannel(Struct, gc=False):
     guild_id: Snowflake | None = None
 
 
+class ScheduledEventPayload(Struct, gc=False):
+    """A scheduled event. ``channel_id`` must be there: null means that it is in none of the guild's channels.
+
+    Times are ISO 8601, for ``moment``.
+    """
+
+    id: Snowflake
+    channel_id: Snowflake | None
+    entity_type: int
+    status: ScheduledStatus
+    scheduled_start_time: str
+    scheduled_end_time: str | None = None
+    name: str | None = None
+
+
+class ScheduledEventUpdate(ScheduledEventPayload, kw_only=True, gc=False):
+    """GUILD_SCHEDULED_EVENT_CREATE and _UPDATE."""
+
+    guild_id: Snowflake
+
+
+class ScheduledEventDelete(Struct, gc=False):
+    """GUILD_SCHEDULED_EVENT_DELETE. It holds the event as it was last."""
+
+    id: Snowflake
+    guild_id: Snowflake
+
+
 class GuildCreate(Struct, gc=False):
     """GUILD_CREATE. Of an unavailable guild there is nothing but the id."""
 
@@ -91,6 +142,7 @@ class GuildCreate(Struct, gc=False):
     voice_states: list[Raw] | None = None
     channels: list[Raw] | None = None
     members: list[Raw] | None = None
+    guild_scheduled_events: list[Raw] | None = None
 
 
 class GuildUpdate(Struct, gc=False):
@@ -166,3 +218,18 @@ def malformed(event: str, error: Exception) -> Malformed:
         missing = problem.rpartition("field ")[2].strip("`")
         field = f"{field}.{missing}" if field else missing
     return Malformed(event, field or "payload", problem)
+
+
+def moment(event: str, field: str, text: str) -> int:
+    """Return the ms UTC of an ISO 8601 time that tells its offset; raises ``Malformed``."""
+    try:
+        told = datetime.fromisoformat(text)
+        at = told.astimezone(UTC)  # fails at both ends of the calendar
+    except (ValueError, OverflowError):
+        told = None
+    if told is None or told.tzinfo is None:
+        raise Malformed(event, field, "Expected an ISO 8601 time with its offset")
+    return (at - _EPOCH) // timedelta(milliseconds=1)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -19,10 +19,20 @@ from bot_adapter.payloads import (
     MemberEvent,
     Reader,
     Ready,
+    ScheduledEventDelete,
+    ScheduledEventPayload,
+    ScheduledEventUpdate,
     UnavailableGuild,
-    VoiceFlagFields,
     VoiceStatePayload,
     VoiceStateUpdate,
+    moment,
+)
+from engine.domain.event_inputs import (
+    EntityType,
+    EventInput,
+    ScheduledEvent,
+    ScheduledEventChanged,
+    ScheduledEventGone,
 )
 from engine.domain.inputs import (
     Channel,
@@ -37,7 +47,6 @@ from engine.domain.inputs import (
     GuildUnavailable,
     MemberRemoved,
     RolesChanged,
-    VoiceFlags,
     VoiceState,
     VoiceStateChanged,
 )
@@ -55,7 +64,7 @@ class Context(Struct, frozen=True, gc=False):
 class Translation(NamedTuple):
     """The inputs, and the items inside a payload that had to be left out of them."""
 
-    inputs: tuple[GuildInput, ...] = ()
+    inputs: tuple[GuildInput | EventInput, ...] = ()
     left_out: tuple[Malformed, ...] = ()
 
 
@@ -81,6 +90,9 @@ _READY = Reader(Ready)
 _CHANNEL = Reader(GuildChannel)
 _MEMBER = Reader(Member)
 _MEMBER_EVENT = Reader(MemberEvent)
+_SCHEDULED_EVENT = Reader(ScheduledEventPayload)
+_SCHEDULED_EVENT_UPDATE = Reader(ScheduledEventUpdate)
+_SCHEDULED_EVENT_DELETE = Reader(ScheduledEventDelete)
 
 
 def voice_state_changed(data: Payload, at: int, replayed_from: int | None) -> VoiceStateChanged:
@@ -88,7 +100,7 @@ def voice_state_changed(data: Payload, at: int, replayed_from: int | None) -> Vo
     it = _VOICE_STATE_UPDATE.read("VOICE_STATE_UPDATE", data)
     bot, roles = _bot_and_roles(it.member)
     return VoiceStateChanged(
-        at, it.guild_id, it.user_id, it.channel_id, _flags(it), it.session_id, bot, roles, replayed_from
+        at, it.guild_id, it.user_id, it.channel_id, it.flags, it.session_id, bot, roles, replayed_from
     )
 
 
@@ -109,7 +121,7 @@ def _guild_create(event: str, data: Payload, context: Context) -> Translation:
     left_out: list[Malformed] = []
     members = {
         member.user.id: member
-        for member in _items(_MEMBER, event, "members", guild.members, left_out)
+        for member in _items(_MEMBER.read, event, "members", guild.members, left_out)
         if member.user is not None
     }
     snapshot = GuildSnapshot(
@@ -121,6 +133,7 @@ def _guild_create(event: str, data: Payload, context: Context) -> Translation:
         guild.name or "",
         guild.afk_channel_id,
         context.own_user_id,
+        _scheduled_events(event, guild, left_out),
     )
     return Translation((snapshot,), tuple(left_out))
 
@@ -171,7 +184,24 @@ def _member_update(event: str, data: Payload, context: Context) -> Translation:
     it = _MEMBER_EVENT.read(event, data)
     if it.roles is None:
         raise Malformed(event, "roles", "Object missing required field `roles`")
-    return Translation((RolesChanged(context.at, it.guild_id, it.user.id, it.roles),))
+    roles = RolesChanged(context.at, it.guild_id, it.user.id, _in_order(it.roles), context.replayed_from)
+    return Translation((roles,))
+
+
+def _scheduled_event_change(event: str, data: Payload, context: Context) -> Translation:
+    it = _SCHEDULED_EVENT_UPDATE.read(event, data)
+    told = _scheduled_event(event, it)
+    if told is not None:
+        return Translation((ScheduledEventChanged(context.at, it.guild_id, told, context.replayed_from),))
+    if event == "GUILD_SCHEDULED_EVENT_CREATE":
+        return NOTHING
+    # Until now it may have been in one of the channels.
+    return Translation((ScheduledEventGone(context.at, it.guild_id, it.id, context.replayed_from),))
+
+
+def _scheduled_event_delete(event: str, data: Payload, context: Context) -> Translation:
+    it = _SCHEDULED_EVENT_DELETE.read(event, data)
+    return Translation((ScheduledEventGone(context.at, it.guild_id, it.id, context.replayed_from),))
 
 
 TRANSLATORS: dict[str, Callable[[str, Payload, Context], Translation]] = {
@@ -184,31 +214,22 @@ TRANSLATORS: dict[str, Callable[[str, Payload, Context], Translation]] = {
     "CHANNEL_DELETE": _channel_delete,
     "GUILD_MEMBER_REMOVE": _member_remove,
     "GUILD_MEMBER_UPDATE": _member_update,
+    "GUILD_SCHEDULED_EVENT_CREATE": _scheduled_event_change,
+    "GUILD_SCHEDULED_EVENT_UPDATE": _scheduled_event_change,
+    "GUILD_SCHEDULED_EVENT_DELETE": _scheduled_event_delete,
 }
 
 
-def _flags(it: VoiceFlagFields) -> int:
-    # Plain integers: the operators of IntFlag cost more than all the rest of a translation.
-    return (
-        (_SELF_DEAF if it.self_deaf else 0)
-        | (_DEAF if it.deaf else 0)
-        | (_SELF_MUTE if it.self_mute else 0)
-        | (_MUTE if it.mute else 0)
-        | (_SUPPRESS if it.suppress else 0)
-    )
-
-
-_SELF_DEAF = int(VoiceFlags.SELF_DEAF)
-_DEAF = int(VoiceFlags.DEAF)
-_SELF_MUTE = int(VoiceFlags.SELF_MUTE)
-_MUTE = int(VoiceFlags.MUTE)
-_SUPPRESS = int(VoiceFlags.SUPPRESS)
-
-
-def _bot_and_roles(member: Member | None) -> tuple[bool, tuple[int, ...]]:
+def _bot_and_roles(member: Member | None) -> tuple[bool, tuple[int, ...] | None]:
     if member is None:
-        return False, ()
-    return bool(member.user is not None and member.user.bot), member.roles or ()
+        return False, None
+    roles = None if member.roles is None else _in_order(member.roles)
+    return bool(member.user is not None and member.user.bot), roles
+
+
+def _in_order(roles: tuple[int, ...]) -> tuple[int, ...]:
+    """Sort, so that the same roles are equal: Discord promises no order."""
+    return roles if len(roles) < 2 else tuple(sorted(roles))
 
 
 def _voice_channel(event: str, data: Payload) -> tuple[int, GuildChannel] | None:
@@ -223,26 +244,56 @@ def _voice_channel(event: str, data: Payload) -> tuple[int, GuildChannel] | None
 def _voice_states(
     event: str, guild: GuildCreate, members: dict[int, Member], left_out: list[Malformed]
 ) -> Iterator[VoiceState]:
-    for it in _items(_VOICE_STATE, event, "voice_states", guild.voice_states, left_out):
+    for it in _items(_VOICE_STATE.read, event, "voice_states", guild.voice_states, left_out):
         if it.channel_id is not None:
             bot, roles = _bot_and_roles(it.member or members.get(it.user_id))
-            yield VoiceState(it.user_id, it.channel_id, _flags(it), it.session_id, bot, roles)
+            yield VoiceState(it.user_id, it.channel_id, it.flags, it.session_id, bot, roles)
 
 
 def _channels(event: str, guild: GuildCreate, left_out: list[Malformed]) -> Iterator[Channel]:
-    for it in _items(_CHANNEL, event, "channels", guild.channels, left_out):
+    for it in _items(_CHANNEL.read, event, "channels", guild.channels, left_out):
         if it.type in (VOICE_CHANNEL, STAGE_CHANNEL):
             yield Channel(it.id, it.name or "", it.type)
 
+
+def _scheduled_events(
+    event: str, guild: GuildCreate, left_out: list[Malformed]
+) -> tuple[ScheduledEvent, ...] | None:
+    if guild.guild_scheduled_events is None:
+        return None
+    field = "guild_scheduled_events"
+    items = _items(_read_scheduled_event, event, field, guild.guild_scheduled_events, left_out)
+    return tuple(it for it in items if it is not None)
+
+
+def _read_scheduled_event(event: str, data: Raw) -> ScheduledEvent | None:
+    return _scheduled_event(event, _SCHEDULED_EVENT.read(event, data))
+
+
+def _scheduled_event(event: str, it: ScheduledEventPayload) -> ScheduledEvent | None:
+    """Return an event of a voice or stage channel, None for one that is elsewhere."""
+    if it.entity_type not in _IN_CHANNELS or it.channel_id is None:
+        return None
+    starts_at = moment(event, "scheduled_start_time", it.scheduled_start_time)
+    end = it.scheduled_end_time
+    ends_at = None if end is None else moment(event, "scheduled_end_time", end)
+    return ScheduledEvent(it.id, it.channel_id, it.name or "", int(it.status), starts_at, ends_at)
+
+
+_IN_CHANNELS = (EntityType.STAGE_INSTANCE, EntityType.VOICE)
 
 T = TypeVar("T")
 
 
 def _items(
-    reader: Reader[T], event: str, field: str, items: list[Raw] | None, left_out: list[Malformed]
+    read: Callable[[str, Raw], T],
+    event: str,
+    field: str,
+    items: list[Raw] | None,
+    left_out: list[Malformed],
 ) -> Iterator[T]:
     for index, item in enumerate(items or ()):
         try:
-            yield reader.read(event, item)
+            yield read(event, item)
         except Malformed as error:
             left_out.append(error.inside(f"{field}[{index}]"))
