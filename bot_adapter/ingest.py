@@ -27,10 +27,14 @@ Publish = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class IngestSettings:
-    """``source`` names this life of the ingest among all, as in ``inputs.Entry``."""
+    """``source`` names this life of the ingest among all, as in ``inputs.Entry``.
+
+    ``opt_out``: users of whom nothing is journaled.
+    """
 
     source: str
     client: ClientSettings
+    opt_out: frozenset[int] = frozenset()
 
 
 class Ingest:
@@ -111,7 +115,14 @@ class Ingest:
 
     def _create_intake(self, shard_id: int | None) -> Intake:
         connection = Connection(self._settings.source, shard_id or 0)
-        return Intake(connection, self._appender, self._clock, self.counters, self._beat)
+        return Intake(
+            connection,
+            self._appender,
+            self._clock,
+            self.counters,
+            self._beat,
+            opt_out=self._settings.opt_out,
+        )
 
     def _beat(self) -> None:
         """Append a heartbeat. A full journal does not end us: the shards stop taking what it cannot keep."""

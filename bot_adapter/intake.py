@@ -1,16 +1,24 @@
 """What one shard's gateway says, taken in order and appended to the journal."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import structlog
 from msgspec import Raw
+from msgspec.structs import replace
 
 from bot_adapter.clock import AnchoredClock
 from bot_adapter.connection import Connection
 from bot_adapter.payloads import Malformed
 from bot_adapter.translate import TRANSLATORS, Context, guilds_known, translate, voice_state_changed
+from engine.domain.inputs import (
+    GuildSnapshot,
+    Input,
+    MemberRemoved,
+    RolesChanged,
+    VoiceStateChanged,
+)
 from engine.storage.protocols import Appender
 
 log = structlog.get_logger(__name__)
@@ -40,22 +48,26 @@ class Intake:
     """Translates one shard's dispatches and follows its connection.
 
     ``announce`` is called whenever the connection's state changes, after the change. What ``append`` raises
-    comes through: an update that cannot be kept must not count as received.
+    comes through: an update that cannot be kept must not count as received. Of ``opt_out``, the users who
+    are not tracked, nothing gets into the journal.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it connects, and whom to leave out
         self,
         connection: Connection,
         appender: Appender,
         clock: AnchoredClock,
         counters: Counters,
         announce: Callable[[], None],
+        *,
+        opt_out: frozenset[int] = frozenset(),
     ) -> None:
         self.connection = connection
         self.clock = clock
         self.counters = counters
         self._append = appender.append
         self._announce = announce
+        self._opt_out = opt_out
         self._own_user_id: int | None = None
 
     def take_voice_state(self, data: Raw, at: int) -> bool:
@@ -66,8 +78,9 @@ class Intake:
         except Malformed as error:
             self.drop("VOICE_STATE_UPDATE", error)
             return False
-        self._append(changed)
-        self.counters.appended += 1
+        if changed.user_id not in self._opt_out:
+            self._append(changed)
+            self.counters.appended += 1
         return changed.user_id == self._own_user_id
 
     def take(self, event: str, data: Raw, at: int) -> bool:
@@ -83,9 +96,10 @@ class Intake:
             return False
         for left_out in translation.left_out:
             self.drop(event, left_out)
-        if translation.inputs:
-            self._append(*translation.inputs)
-            self.counters.appended += len(translation.inputs)
+        inputs = tuple(_without(self._opt_out, translation.inputs))
+        if inputs:
+            self._append(*inputs)
+            self.counters.appended += len(inputs)
         return True
 
     def drop(self, event: str, error: Exception) -> None:
@@ -123,3 +137,15 @@ class Intake:
         if self.connection.lose(at):
             log.warning("gateway_lost", shard_id=self.connection.shard_id, reason=reason)
             self._announce()
+
+
+def _without(opt_out: frozenset[int], inputs: Iterable[Input]) -> Iterator[Input]:
+    """Yield what is left of inputs without these users."""
+    for it in inputs:
+        if isinstance(it, GuildSnapshot):
+            yield replace(it, voice_states=tuple(at for at in it.voice_states if at.user_id not in opt_out))
+        elif not (isinstance(it, _OF_ONE_USER) and it.user_id in opt_out):
+            yield it
+
+
+_OF_ONE_USER = (VoiceStateChanged, MemberRemoved, RolesChanged)

@@ -112,9 +112,9 @@ async def start_ingest(server, journal):
     """Return a function that starts an ingest against the simulator; each is stopped at the end."""
     running = []
 
-    async def start(*, receiver=None, publish=None, token=DEFAULT_TOKEN, **client):
+    async def start(*, receiver=None, publish=None, token=DEFAULT_TOKEN, opt_out=frozenset(), **client):
         client = {"identify_interval_s": 0.01, "api_base_url": server.base_url} | client
-        settings = IngestSettings("life", ClientSettings(token, **client))
+        settings = IngestSettings("life", ClientSettings(token, **client), opt_out)
         ingest = Ingest(settings, journal, AnchoredClock(), receiver, publish)
         running.append((ingest, asyncio.create_task(ingest.run())))
         return running[-1]
