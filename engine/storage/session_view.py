@@ -59,10 +59,20 @@ def _session(row: Row, chain: Sequence[Row], spans: Sequence[Row] | None, now: i
     }
     if spans is not None:
         last = {"started_at": row["span_at"], "ended_at": row["left_at"], "flags": row["flags"]}
-        item["spans"] = [
-            _span(span, now) for span in (*spans, last) if span["ended_at"] != span["started_at"]
-        ]
+        item["spans"] = [_span(span, now) for span in _merged([*spans, last])]
     return item
+
+
+def _merged(spans: Sequence[Row]) -> list[Row]:
+    """Join neighbours of the same flags, cut where roles changed; one of no length is none."""
+    merged: list[Row] = []
+    for span in spans:
+        if span["ended_at"] == span["started_at"]:
+            continue
+        if merged and merged[-1]["flags"] == span["flags"] and merged[-1]["ended_at"] == span["started_at"]:
+            span = merged.pop() | {"ended_at": span["ended_at"]}  # noqa: PLW2901 - longer, the same span
+        merged.append(span)
+    return merged
 
 
 def _boundaries(row: Row, now: int) -> Row:
