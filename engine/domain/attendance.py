@@ -7,7 +7,7 @@ both go through ``Progress.add``, the one in small steps as time passes, the oth
 from collections.abc import Iterator
 from enum import IntEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -98,15 +98,15 @@ class Progress(Struct, frozen=True, gc=False):
 
 def add(progress: Progress, start_at: int, end_at: int, reason: Reason) -> Progress:
     """Read on: a time that counts, or why it does not. What was read before is not read twice."""
-    start_at = max(start_at, progress.edge)
+    edge, tally = progress.edge, progress.tally
+    start_at = max(start_at, edge)
     if start_at >= end_at:
         return progress
-    tally = progress.tally
-    longer = (*tally[:reason], tally[reason] + end_at - start_at, *tally[reason + 1 :])
-    if reason is not Reason.COUNTED:
-        return Progress(end_at, longer, progress.start_at, progress.end_at)  # type: ignore[arg-type]  # mypy loses the length
-    begun_at = progress.start_at if progress.end_at == start_at else start_at
-    return Progress(end_at, longer, begun_at, end_at)  # type: ignore[arg-type]
+    if reason is Reason.COUNTED:
+        begun_at = progress.start_at if progress.end_at == start_at else start_at
+        return Progress(end_at, (tally[0] + end_at - start_at, *tally[1:]), begun_at, end_at)
+    longer: Any = (*tally[:reason], tally[reason] + end_at - start_at, *tally[reason + 1 :])
+    return Progress(end_at, longer, progress.start_at, progress.end_at)
 
 
 def reason_of(event: Event, channel_id: int, flags: int, roles: tuple[int, ...]) -> Reason:
@@ -173,8 +173,8 @@ def window(event: Event) -> tuple[int, int]:
 def spans(event: Event, stay: Stay, until: int) -> Iterator[Piece]:
     """Yield a stay's spans inside the window up to ``until``, the slacks read as the policy says."""
     started_at, ends_at = window(event)
-    begins_at, end_at = reading(event, stay)
-    last = Piece(stay.span_at, end_at if stay.left_at is None else _end(event, stay), stay.flags, stay.roles)
+    begins_at, _ = reading(event, stay)
+    last = Piece(stay.span_at, _end(event, stay), stay.flags, stay.roles)
     for piece in (*stay.pieces, last):
         start_at = max(min(begins_at, piece.started_at), started_at)
         stop_at = min(piece.ended_at, ends_at, until)
@@ -183,8 +183,19 @@ def spans(event: Event, stay: Stay, until: int) -> Iterator[Piece]:
             yield Piece(start_at, stop_at, piece.flags, piece.roles)
 
 
+def last_span(event: Event, stay: Stay) -> Piece | None:
+    """Return the last of a stay's ``spans``, without going through all of them; None if it is outside."""
+    started_at, ends_at = window(event)
+    start_at = stay.span_at if stay.pieces else reading(event, stay)[0]
+    start_at = max(start_at, started_at)
+    end_at = min(_end(event, stay), ends_at)
+    return Piece(start_at, end_at, stay.flags, stay.roles) if start_at < end_at else None
+
+
 def _end(event: Event, stay: Stay) -> int:
-    assert stay.left_at is not None
+    """Return where the last span ends: a stay of no length has one of no length."""
+    if stay.left_at is None:
+        return END_OF_TIME
     return stay.left_at + (stay.left_slack_ms if event.policy.generous else 0)
 
 

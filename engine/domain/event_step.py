@@ -115,12 +115,13 @@ def plan(state: EventState, share: Sequence[Happening], rules: Rules) -> Plan:
 
 def _followed_guild(event: Event | None, facts: Facts) -> Event | None:
     """Take over the guild's AFK channel as long as the event goes on, and the end of its channel."""
+    if event is None or not event.is_open:
+        return event
     for it in facts.effects:
-        if event is not None and event.is_open:
-            if type(it) is SaveGuild:
-                event = replace(event, afk_channel_id=it.afk_channel_id)
-            elif type(it) is DropChannel:
-                event = scheduled.channel_deleted(event, it.channel_id, it.at)
+        if type(it) is SaveGuild:
+            event = replace(event, afk_channel_id=it.afk_channel_id)
+        elif type(it) is DropChannel:
+            event = scheduled.channel_deleted(event, it.channel_id, it.at)
     return event
 
 

@@ -13,7 +13,17 @@ from engine.domain.effects import DropSession, DropSpans, Effect, SaveGuild, Sav
 from engine.domain.event_effects import UnlinkSession
 from engine.domain.events import Event
 from engine.domain.lifecycle import Standing
-from engine.domain.participation import Attendee, Attendees, newcomer, read, reread, span_ended, stayed
+from engine.domain.participation import (
+    Attendee,
+    Attendees,
+    closed,
+    newcomer,
+    opened,
+    read,
+    reread,
+    span_ended,
+    stayed,
+)
 
 
 class Following:
@@ -56,40 +66,51 @@ class Following:
         known = self.known.get(session.user_id)
         before = self._open_stay(known, session.joined_at)
         stay = Stay(
-            user_id=session.user_id,
-            channel_id=session.channel_id,
-            joined_at=session.joined_at,
-            span_at=session.span_at,
-            flags=session.flags,
-            roles=session.roles,
-            joined_slack_ms=session.joined_slack_ms,
-            left_at=it.left_at,
-            left_slack_ms=it.left_slack_ms,
-            pieces=() if before is None else before.pieces,
+            session.user_id,
+            session.channel_id,
+            session.joined_at,
+            session.span_at,
+            session.flags,
+            session.roles,
+            session.joined_slack_ms,
+            it.left_at,
+            it.left_slack_ms,
+            () if before is None else before.pieces,
         )
-        if not overlaps(self.event, stay):
+        # An open stay overlaps an event that goes on, whenever it began.
+        if (it.left_at is not None or self.event.ended_at is not None) and not overlaps(self.event, stay):
             self._was_not_here(known, stay)
-        elif known is not None and before is not None and it.left_at is None:
-            self._put(self._relinked(known, stay))
-        else:
+        elif known is None or before is None:
             self._arrive(known, stay)
+        elif it.left_at is None:
+            self._change(known, stay)
+        else:
+            self._leave(known, stay)
 
     def _arrive(self, known: Attendee | None, stay: Stay) -> None:
-        """Take a stay that is new, or has ended."""
+        """Take a stay that is new; seen late, it may have ended."""
         if known is None:
             known = newcomer(self.event, stay)
             self.entered.add(stay.user_id)
             self.vanished.discard(stay.user_id)
-        was_linked = known.linked and known.stay is not None and known.stay.joined_at == stay.joined_at
-        after = stayed(self.event, known, stay)
+        if stay.left_at is None:
+            after = opened(self.event, known, stay)
+            self._link(stay, False, after.linked)
+        else:
+            after = stayed(self.event, known, stay)
+            self._link(stay, False, is_linked(self.event, stay))
         self._put(after)
-        is_now = after.linked if after.stay is not None else is_linked(self.event, stay)
-        self._link(stay, was_linked, is_now)
 
-    def _relinked(self, known: Attendee, stay: Stay) -> Attendee:
+    def _change(self, known: Attendee, stay: Stay) -> None:
+        """Take new flags or roles of the open stay; the span before them has been told."""
         linked = known.linked or is_linked(self.event, stay)
         self._link(stay, known.linked, linked)
-        return replace(known, stay=stay, linked=linked)
+        self._put(Attendee(known.entry, known.done, known.running, stay, linked, known.past))
+
+    def _leave(self, known: Attendee, stay: Stay) -> None:
+        """Take the end of the open stay."""
+        self._link(stay, known.linked, is_linked(self.event, stay))
+        self._put(closed(self.event, known, stay))
 
     def _was_not_here(self, known: Attendee | None, stay: Stay) -> None:
         """Take a stay that turned out to have ended before the event, or to have begun after it."""

@@ -15,6 +15,7 @@ from engine.domain.attendance import (
     Stay,
     add,
     is_linked,
+    last_span,
     overlaps,
     reading,
     reason_of,
@@ -111,15 +112,33 @@ def read(event: Event, progress: Progress, stay: Stay, until: int, alone: Alone 
     return progress
 
 
+def opened(event: Event, it: Attendee, stay: Stay) -> Attendee:
+    """Take a stay that has just begun."""
+    return Attendee(it.entry, it.done, it.done, stay, is_linked(event, stay), it.past)
+
+
 def span_ended(event: Event, it: Attendee, piece: Piece) -> Attendee:
-    """Read the next span of the open stay."""
-    assert it.stay is not None
-    stay = replace(it.stay, pieces=(*it.stay.pieces, piece), span_at=piece.ended_at)
-    only = replace(stay, pieces=(piece,))
-    # The first span begins with the slack; of the others the stay's beginning tells nothing.
-    if it.stay.pieces:
-        only = replace(only, joined_at=piece.started_at, joined_slack_ms=0)
-    return replace(it, stay=stay, running=read(event, it.running, only, piece.ended_at))
+    """Take the next span of the open stay."""
+    stay = it.stay
+    assert stay is not None
+    started_at, ends_at = window(event)
+    start_at = max(piece.started_at if stay.pieces else reading(event, stay)[0], started_at)
+    end_at = min(piece.ended_at, ends_at)
+    running = it.running
+    if start_at < end_at:
+        running = add(running, start_at, end_at, reason_of(event, stay.channel_id, piece.flags, piece.roles))
+    stay = replace(stay, pieces=(*stay.pieces, piece), span_at=piece.ended_at)
+    return Attendee(it.entry, it.done, running, stay, it.linked, it.past)
+
+
+def closed(event: Event, it: Attendee, stay: Stay) -> Attendee:
+    """Take the end of the open stay, whose ended spans are read."""
+    done, span = it.running, last_span(event, stay)
+    if span is not None:
+        reason = reason_of(event, stay.channel_id, span.flags, span.roles)
+        done = add(done, span.started_at, span.ended_at, reason)
+    past = it.past if event.policy.count_alone else (*it.past, stay)
+    return Attendee(it.entry, done, done, None, past=past)
 
 
 def followed(event: Event, it: Attendee, alone: Alone = NEVER) -> Participant:
