@@ -1,114 +1,20 @@
 """Storage in plain memory: the simplest that keeps the protocols' promises, and can be made to fail."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
-
-import msgspec
-from msgspec.structs import asdict, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from engine.domain import effects as fx
+from engine.domain import event_effects as efx
+from engine.domain.attendance import Participant
+from engine.domain.events import Event, EventStatus
 from engine.domain.guild import GuildState
 from engine.domain.inputs import Entry
+from engine.domain.lifecycle import Standing
 from engine.domain.partition import PartitionState, admit
-from engine.domain.rules import CREATION_MEMORY_MS, MEMORY_MS, Rules
+from engine.domain.rules import Rules
 from engine.domain.step import step
-from engine.storage.protocols import Commit, DeadLetter, Record, StorageError
-
-
-class Rows:
-    """What the ledger's tables would hold: effects, folded."""
-
-    def __init__(self) -> None:
-        self.sessions: dict[tuple[int, int, int], fx.SaveSession] = {}
-        self.spans: dict[tuple[int, ...], fx.SaveSpan] = {}
-        self.guilds: dict[int, fx.SaveGuild] = {}
-        self.channels: dict[tuple[int, int], dict[str, Any]] = {}
-        self.outbox: dict[str, fx.PostMessage] = {}
-        self.outcomes: dict[str, fx.SettleOutbox] = {}
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Rows) and vars(self) == vars(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return "\n".join(f"{name}: {rows}" for name, rows in vars(self).items())
-
-    def apply(self, effect: fx.Effect) -> None:
-        match effect:
-            case fx.SaveSession():
-                session = effect.session
-                self.sessions[effect.guild_id, session.user_id, session.joined_at] = effect
-            case fx.DropSession(guild_id=guild_id, user_id=user_id, joined_at=joined_at):
-                del self.sessions[guild_id, user_id, joined_at]
-                self.spans = {
-                    key: span for key, span in self.spans.items() if key[:3] != (guild_id, user_id, joined_at)
-                }
-            case fx.SaveSpan():
-                self.spans[
-                    effect.guild_id, effect.user_id, effect.joined_at, effect.started_at, effect.ended_at
-                ] = effect
-            case fx.DropSpans(guild_id=guild_id, user_id=user_id, joined_at=joined_at, since=since):
-                self._drop_spans((guild_id, user_id, joined_at), since)
-            case fx.SaveGuild():
-                self.guilds[effect.guild_id] = effect
-            case fx.SaveChannel():
-                row = self.channels.setdefault((effect.guild_id, effect.channel_id), {"created_at": None})
-                row |= {"name": effect.name, "kind": effect.kind, "deleted_at": None}
-                row["created_at"] = effect.created_at or row["created_at"]
-            case fx.DropChannel():
-                row = self.channels.setdefault((effect.guild_id, effect.channel_id), {"created_at": None})
-                row["deleted_at"] = effect.at
-            case fx.PostMessage():
-                self.outbox[effect.outbox_id] = effect
-            case fx.SettleOutbox():
-                self.outcomes[effect.outbox_id] = effect
-
-    def _drop_spans(self, session: tuple[int, int, int], since: int) -> None:
-        for key, span in list(self.spans.items()):
-            if key[:3] == session and span.ended_at > since:
-                del self.spans[key]
-                if span.started_at < since:
-                    self.spans[*session, span.started_at, since] = replace(span, ended_at=since)
-
-    def open_sessions(self) -> Iterator[fx.SaveSession]:
-        return (it for it in self.sessions.values() if it.left_at is None)
-
-    def present_guilds(self) -> list[int]:
-        return sorted(it.guild_id for it in self.guilds.values() if it.present)
-
-    def guild(self, guild_id: int, now: int) -> GuildState:
-        known = self.guilds.get(guild_id)
-        facts = (
-            {} if known is None else {k: v for k, v in asdict(known).items() if k not in ("guild_id", "at")}
-        )
-        ended = [it for it in self.sessions.values() if it.guild_id == guild_id and it.left_at is not None]
-        left: dict[int, int] = {}
-        for it in sorted(ended, key=lambda it: max(it.left_at, it.session.joined_at + 1)):
-            left.pop(it.session.user_id, None)
-            left[it.session.user_id] = max(it.left_at, it.session.joined_at + 1)
-        created = {
-            channel_id: row["created_at"]
-            for (owner, channel_id), row in self.channels.items()
-            if owner == guild_id and row["created_at"] is not None
-        }
-        return GuildState(
-            guild_id,
-            {it.session.user_id: it.session for it in self.open_sessions() if it.guild_id == guild_id},
-            {user_id: at for user_id, at in left.items() if at >= now - MEMORY_MS},
-            {
-                it: at
-                for it, at in sorted(created.items(), key=lambda it: it[1])
-                if at >= now - CREATION_MEMORY_MS
-            },
-            **facts,
-        )
-
-
-def live_value(saved: fx.SaveSession) -> bytes:
-    session = saved.session
-    return msgspec.msgpack.encode((session.channel_id, session.joined_at, session.flags, session.span_at))
+from engine.storage.protocols import Attendance, Commit, DeadLetter, Record, StorageError
+from tests.actors.rows import Rows, live_value
 
 
 class MemoryLedger:
@@ -161,7 +67,28 @@ class MemoryLedger:
         assert written == commit.state
         return written
 
-    def pending_outbox(self, limit: int) -> list[fx.PostMessage]:
+    def open_events(self) -> list[Event]:
+        with self._lock:
+            return self.rows.open_events()
+
+    def load_event(self, event_id: int) -> Event | None:
+        with self._lock:
+            return self.rows.events.get(event_id)
+
+    def load_attendance(self, event: Event) -> Attendance:
+        with self._lock:
+            return self.rows.attendance(event)
+
+    def standing(self, guild_id: int) -> Standing:
+        with self._lock:
+            return self.rows.standing(guild_id)
+
+    def audit(self, event_id: int) -> Callable[[], Attendance]:
+        with self._lock:
+            found = self.rows.attendance(self.rows.events[event_id])
+        return lambda: found
+
+    def pending_outbox(self, limit: int) -> list[fx.ToDiscord]:
         self.on_read()
         pending = [it for it in self.rows.outbox.values() if it.outbox_id not in self.rows.outcomes]
         return pending[:limit]
@@ -229,6 +156,7 @@ class MemoryLive:
     def __init__(self) -> None:
         self.cursor: str | None = None
         self.values: dict[tuple[int, int], bytes] = {}
+        self.active: dict[int, dict[int, Participant]] = {}  # by event and user
         self.rebuilds = 0
         self.away = False
 
@@ -244,12 +172,31 @@ class MemoryLive:
                 self.values.pop((effect.guild_id, effect.session.user_id), None)
             elif isinstance(effect, fx.DropSession):
                 self.values.pop((effect.guild_id, effect.user_id), None)
+            else:
+                self._follow(effect)
         self.cursor = cursor
         return True
 
-    def rebuild(self, cursor: str, sessions: Iterable[tuple[int, Sequence[tuple[int, bytes]]]]) -> None:
+    def _follow(self, effect: fx.Effect) -> None:
+        match effect:
+            case efx.SaveEvent(event=event) if event.status is EventStatus.ACTIVE:
+                self.active.setdefault(event.event_id, {})
+            case efx.SaveEvent(event=event):
+                self.active.pop(event.event_id, None)
+            case efx.FollowParticipants(event_id=event_id, rows=rows) if event_id in self.active:
+                self.active[event_id] |= {it.user_id: it for it in rows}
+            case efx.DropParticipant(event_id=event_id, user_id=user_id) if event_id in self.active:
+                self.active[event_id].pop(user_id, None)
+
+    def rebuild(
+        self,
+        cursor: str,
+        sessions: Iterable[tuple[int, Sequence[tuple[int, bytes]]]],
+        active: Iterable[tuple[Event, Sequence[Participant]]] = (),
+    ) -> None:
         if self.away:
             raise ConnectionError("connection refused")
+        self.active = {event.event_id: {it.user_id: it for it in known} for event, known in active}
         self.values = {(guild_id, user_id): value for guild_id, them in sessions for user_id, value in them}
         self.cursor, self.rebuilds = cursor, self.rebuilds + 1
 
@@ -259,7 +206,7 @@ class MemoryOutbox:
         self.sent: list[str] = []
         self.away = False
 
-    def send(self, messages: list[fx.PostMessage]) -> None:
+    def send(self, messages: list[fx.ToDiscord]) -> None:
         if self.away:
             raise ConnectionError("connection refused")
         self.sent += [it.outbox_id for it in messages]
