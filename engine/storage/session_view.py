@@ -2,47 +2,44 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, TypeAlias
 
-from peewee import ModelSelect, SqliteDatabase, ValuesList, fn
+from peewee import SqliteDatabase, ValuesList, fn
 
 from engine.domain import views
 from engine.domain.effects import Status
-from engine.domain.ids import SessionKey, partition_of
-from engine.storage.models import Partition, Session, Span
-
-Row: TypeAlias = dict[str, Any]
+from engine.domain.ids import SessionKey
+from engine.storage.event_models import EventSession
+from engine.storage.models import Session, Span
+from engine.storage.pages import Row, Times, fetched
 
 _END_OF_TIME = 2**63 - 1
 
 
-def fetched(database: SqliteDatabase, query: "ModelSelect[Any]") -> list[Row]:
-    """Return a query's rows as dictionaries by column."""
-    return list(query.dicts().execute(database))
-
-
 def described(database: SqliteDatabase, rows: Sequence[Row], *, spans: bool) -> list[Row]:
-    """Return each session as the API gives it. The whole page costs three queries, however long it is."""
+    """Return each session as the API gives it. The whole page costs four queries, however long it is."""
     if not rows:
         return []
-    nows = _nows(database)
+    times = Times.read(database)
     chains = _chains(database, rows)
+    linked = _linked_events(database, rows)
     ended = _ended_spans(database, rows) if spans else {}
-    return [
-        _session(row, chains[_chain_of(row)], ended.get(_key(row), []) if spans else None, _now(nows, row))
-        for row in rows
-    ]
+    items = []
+    for row in rows:
+        key, now = _key(row), times.of(row["guild_id"], row["updated_at"])
+        item = _session(row, chains[_chain_of(row)], linked.get(key, []), now)
+        items.append(item | {"spans": _spans(row, ended.get(key, []), now)} if spans else item)
+    return items
 
 
-def _session(row: Row, chain: Sequence[Row], spans: Sequence[Row] | None, now: int) -> Row:
+def _session(row: Row, chain: Sequence[Row], event_ids: Sequence[int], now: int) -> Row:
     guild_id, user_id, previous_at = row["guild_id"], row["user_id"], row["previous_at"]
-    item = {
+    return {
         **_boundaries(row, now),
         "guildId": str(guild_id),
         "userId": str(user_id),
         "status": views.STATUS_NAMES[Status(row["status"])],
-        "isEventLinked": False,
-        "eventIds": [],
+        "isEventLinked": bool(event_ids),
+        "eventIds": [str(it) for it in event_ids],
         "chainId": str(_chain_of(row)),
         "previousId": None if previous_at is None else str(SessionKey(guild_id, user_id, previous_at)),
         "relatedSessions": [_boundaries(it, now) for it in chain if it["joined_at"] != row["joined_at"]],
@@ -57,10 +54,11 @@ def _session(row: Row, chain: Sequence[Row], spans: Sequence[Row] | None, now: i
         "createdAt": views.iso(row["joined_at"]),
         "updatedAt": views.iso(row["updated_at"]),
     }
-    if spans is not None:
-        last = {"started_at": row["span_at"], "ended_at": row["left_at"], "flags": row["flags"]}
-        item["spans"] = [_span(span, now) for span in _merged([*spans, last])]
-    return item
+
+
+def _spans(row: Row, ended: Sequence[Row], now: int) -> list[Row]:
+    last = {"started_at": row["span_at"], "ended_at": row["left_at"], "flags": row["flags"]}
+    return [_span(it, now) for it in _merged([*ended, last])]
 
 
 def _merged(spans: Sequence[Row]) -> list[Row]:
@@ -104,17 +102,6 @@ def _chain_of(row: Row) -> SessionKey:
     return SessionKey(row["guild_id"], row["user_id"], row["chain_at"])
 
 
-def _nows(database: SqliteDatabase) -> list[int]:
-    query = Partition.select(Partition.now).order_by(Partition.number)
-    return [now for (now,) in query.tuples().execute(database)]
-
-
-def _now(nows: Sequence[int], row: Row) -> int:
-    if not nows:
-        return int(row["updated_at"])
-    return nows[partition_of(row["guild_id"], len(nows))]
-
-
 def _chains(database: SqliteDatabase, rows: Sequence[Row]) -> dict[SessionKey, list[Row]]:
     """Fetch all sessions of the chains on a page, each chain in order.
 
@@ -155,3 +142,18 @@ def _ended_spans(database: SqliteDatabase, rows: Sequence[Row]) -> dict[SessionK
     for row in fetched(database, Span.select().join(wanted, on=same).order_by(Span.started_at)):
         spans[_key(row)].append(row)
     return spans
+
+
+def _linked_events(database: SqliteDatabase, rows: Sequence[Row]) -> dict[SessionKey, list[int]]:
+    """Fetch the events that the sessions of a page belong to, in order of their ids."""
+    wanted = ValuesList([_key(row) for row in rows], alias="wanted")
+    same = (
+        (EventSession.guild_id == wanted.c.column1)
+        & (EventSession.user_id == wanted.c.column2)
+        & (EventSession.joined_at == wanted.c.column3)
+    )
+    linked = defaultdict(list)
+    query = EventSession.select().join(wanted, on=same).order_by(EventSession.event_id)
+    for row in fetched(database, query):
+        linked[_key(row)].append(row["event_id"])
+    return linked

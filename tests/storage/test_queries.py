@@ -15,6 +15,7 @@ from engine.domain.effects import (
     SaveSpan,
     Status,
 )
+from engine.domain.event_effects import LinkSessions
 from engine.domain.inputs import VoiceFlags
 from engine.domain.partition import START, PartitionState
 from engine.domain.sessions import Session
@@ -186,7 +187,11 @@ def test_the_last_span_of_an_active_session_is_open(write, read):
         ({"until": T + 2}, [1]),
         ({"since": T + 10}, [5, 4, 3, 2]),  # the first left at that very moment
         ({"since": T + 9, "until": T + 2}, [1]),
-        ({"event_id": 9}, []),
+        ({"event_id": 9}, [3, 1]),
+        ({"event_id": 9, "user_id": 8}, [3]),
+        ({"event_id": 9, "guild_id": 2 << 22}, []),
+        ({"event_id": 10}, [5]),
+        ({"event_id": 11}, []),
         ({"guild_id": 12345}, []),
     ],
 )
@@ -197,28 +202,51 @@ def test_filters_all_hold(write, read, wanted, found):
         closed(T + 3, T + 30, user=8),
         opened(T + 4, user=9),
         opened(T + 5, guild=2 << 22),
+        LinkSessions(GUILD, 9, ((USER, T + 1), (8, T + 3))),
+        LinkSessions(2 << 22, 10, ((USER, T + 5),)),
     )
     assert [int(item["sessionId"][-1]) for item in read(**wanted).items] == found
+
+
+def test_a_session_names_its_events_in_order(write, read, reads):
+    write(
+        closed(T + 1, T + 10),
+        closed(T + 1, T + 10, user=8),
+        closed(T + 20, T + 30),
+        LinkSessions(GUILD, 12, ((USER, T + 1),)),
+        LinkSessions(GUILD, 9, ((USER, T + 1), (8, T + 1))),
+    )
+    linked = {it["sessionId"]: (it["isEventLinked"], it["eventIds"]) for it in read().items}
+    assert linked == {
+        f"{GUILD}-{USER}-{T + 1}": (True, ["9", "12"]),
+        f"{GUILD}-8-{T + 1}": (True, ["9"]),
+        f"{GUILD}-{USER}-{T + 20}": (False, []),
+    }
+    assert reads.session(f"{GUILD}-{USER}-{T + 1}")["eventIds"] == ["9", "12"]
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     keys=st.sets(st.tuples(st.integers(1, 2), st.integers(1, 3), st.integers(0, 3)), max_size=12),
     limit=st.integers(1, 4),
+    event_id=st.sampled_from((None, 5)),
 )
-def test_pages_miss_and_repeat_nothing(tmp_path_factory, keys, limit):
+def test_pages_miss_and_repeat_nothing(tmp_path_factory, keys, limit, event_id):
     path = tmp_path_factory.mktemp("pages") / "rollcall.db"
     rows = [opened(T + at, guild=guild, user=user) for guild, user, at in keys]
+    linked = {(user, T + at) for guild, user, at in keys if guild == 1}
+    links = LinkSessions(1, 5, tuple(sorted(linked)))
     with closing(SqlLedger(path, 0)) as ledger:
-        ledger.commit(Commit(START, PartitionState(cursor="1-0", now=NOW), rows))
+        ledger.commit(Commit(START, PartitionState(cursor="1-0", now=NOW), [*rows, links]))
+    wanted = SessionFilter(event_id=event_id)
     reads, seen, cursor = SqlReads(path), [], None
     while True:
-        page = reads.sessions(SessionFilter(), limit=limit, cursor=cursor)
+        page = reads.sessions(wanted, limit=limit, cursor=cursor)
         assert len(page.items) <= limit
         seen += [(item["joinTime"], item["sessionId"]) for item in page.items]
         if (cursor := page.next) is None:
             break
-    assert len(seen) == len(set(seen)) == len(keys)
+    assert len(seen) == len(set(seen)) == (len(keys) if event_id is None else len(linked))
     assert [joined for joined, _ in seen] == sorted((joined for joined, _ in seen), reverse=True)
 
 
