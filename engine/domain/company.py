@@ -1,4 +1,4 @@
-"""Who was alone in an event channel, and when: of all that attendance reads, only this looks at others."""
+"""Who was in an event beside whom, and who alone: of all that attendance reads, only this looks at others."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ Solitude = dict[int, list[tuple[int, int]]]
 def solitude(event: Event, stays: Iterable[Stay]) -> Solitude:
     """Find when each member had nobody beside them. ``stays``: all of the event, each user's in order."""
     boundaries: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-    for stay, begins_at, ends_at in _presences(event, stays):
+    for stay, begins_at, ends_at in presences(event, stays):
         boundaries[stay.channel_id] += [(begins_at, 1, stay.user_id), (ends_at, 0, stay.user_id)]
     alone: Solitude = defaultdict(list)
     for channel in boundaries.values():
@@ -22,7 +22,7 @@ def solitude(event: Event, stays: Iterable[Stay]) -> Solitude:
     return {user_id: sorted(times) for user_id, times in alone.items()}
 
 
-def _presences(event: Event, stays: Iterable[Stay]) -> Iterator[tuple[Stay, int, int]]:
+def presences(event: Event, stays: Iterable[Stay]) -> Iterator[tuple[Stay, int, int]]:
     """Read each stay inside the window. Where a user's readings overlap, the earlier stay holds."""
     started_at, ended_at = window(event)
     edges: dict[int, int] = {}

@@ -73,9 +73,7 @@ def followed_json(participant: Participant) -> dict[str, Any]:
 def participant_json(event: Event, participant: Participant, now: int) -> dict[str, Any]:
     """Return a participant in the words of the contract; of a running event, as far as it came by ``now``."""
     threshold_ms = event.threshold_ms(now)
-    eligible = participant.eligible
-    if eligible is None:
-        eligible = participant.counted_ms >= threshold_ms and event.status is not EventStatus.CANCELLED
+    eligible = is_eligible(event, participant, threshold_ms)
     return {
         "userId": str(participant.user_id),
         "startDate": iso(participant.start_at),
@@ -90,6 +88,13 @@ def participant_json(event: Event, participant: Participant, now: int) -> dict[s
         "why": _why(event, participant, threshold_ms, eligible=eligible),
         "enteredAt": iso(participant.entered_at),
     }
+
+
+def is_eligible(event: Event, participant: Participant, threshold_ms: int) -> bool:
+    """Return a participant's verdict; while the event runs, as it would be by the threshold so far."""
+    if participant.eligible is not None:
+        return participant.eligible
+    return participant.counted_ms >= threshold_ms and event.status is not EventStatus.CANCELLED
 
 
 def moment(at: int | None) -> str | None:

@@ -48,14 +48,21 @@ class Attendee(Struct, frozen=True, gc=False):
 Attendees = dict[int, Attendee]
 
 
-def attendees(event: Event, stays: Iterable[Stay], rows: Iterable[Participant] = ()) -> Attendees:
+def attendees(
+    event: Event,
+    stays: Iterable[Stay],
+    rows: Iterable[Participant] = (),
+    alone: Solitude | None = None,
+) -> Attendees:
     """Read an event's attendance from the ledger: the sessions in its channels, each user's in order.
 
     A participant's row without a stay is one who was there so shortly that the session left no row.
+    ``alone``: the company of all, where ``stays`` are only some people's.
     """
     found: Attendees = {}
     all_stays = [stay for stay in stays if overlaps(event, stay)]
-    alone = company(event, all_stays)
+    if alone is None:
+        alone = company(event, all_stays)
     for stay in all_stays:
         known = found.get(stay.user_id) or newcomer(event, stay)
         found[stay.user_id] = stayed(event, known, stay, alone.get(stay.user_id, NEVER))
@@ -204,11 +211,17 @@ def scored(event: Event, it: Attendee, until: int, alone: Alone = NEVER) -> Part
     return replace(row, eligible=earned)
 
 
-def score(event: Event, known: Attendees, until: int = END_OF_TIME) -> dict[int, Participant]:
-    """Return every participant with all that their time comes to by ``until``, or by the event's end."""
+def score(
+    event: Event, known: Attendees, until: int = END_OF_TIME, alone: Solitude | None = None
+) -> dict[int, Participant]:
+    """Return every participant with all that their time comes to by ``until``, or by the event's end.
+
+    ``alone``: the company of all, where only some people are ``known``.
+    """
     if event.ended_at is not None:
         until = event.ended_at
-    alone = company(event, stays_of(known))
+    if alone is None:
+        alone = company(event, stays_of(known))
     return {user_id: scored(event, it, until, alone.get(user_id, NEVER)) for user_id, it in known.items()}
 
 
