@@ -1,7 +1,8 @@
 """What the ledger has of an event's attendance: the sessions in its channels with their spans."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from sqlite3 import Connection
+from typing import Any
 
 import msgspec.json
 
@@ -11,15 +12,18 @@ from engine.storage.event_rows import find_participants
 from engine.storage.protocols import Attendance
 from engine.storage.rows import Row, statements, unpack_roles
 
+STAY_COLUMNS = """
+    user_id, channel_id, joined_at, span_at, flags, roles, joined_slack_ms, left_at, left_slack_ms
+"""
 # What ``attendance.overlaps`` says, in SQL. The one part for each way in which a session may reach into the
 # window, and an index for each: still open, left after its beginning, seen to leave before it but perhaps
 # there for longer.
-_STAY = """
-    SELECT user_id, channel_id, joined_at, span_at, flags, roles, joined_slack_ms, left_at, left_slack_ms
+_STAY = f"""
+    SELECT {STAY_COLUMNS}
     FROM session
     WHERE guild_id = :guild_id AND channel_id IN (SELECT value FROM json_each(:channel_ids))
         AND joined_at - :generous * joined_slack_ms < :ends_at
-"""
+"""  # noqa: S608 - a constant
 _STAYS = f"""
     {_STAY} AND left_at IS NULL
     UNION ALL
@@ -41,22 +45,29 @@ _PIECES = """
 
 def find_attendance(connection: Connection, event: Event) -> Attendance:
     """Return what there is of an event's attendance; stays in order of joining, then of the user ids."""
-    stays = [] if event.started_at is None else _stays(connection, event)
+    stays = [] if event.started_at is None else read_stays(connection, _STAYS, window_values(event))
     return Attendance(event, stays, find_participants(connection, event.event_id))
 
 
-def _stays(connection: Connection, event: Event) -> list[Stay]:
+def window_values(event: Event) -> dict[str, Any]:
+    """Return what a query for the stays of an event needs to know of it."""
     started_at, ends_at = window(event)
-    wanted = {
+    return {
         "guild_id": event.guild_id,
         "channel_ids": msgspec.json.encode(event.channel_ids).decode(),
         "started_at": started_at,
         "ends_at": ends_at,
         "generous": int(event.policy.generous),
     }
-    rows = connection.execute(_STAYS, wanted).fetchall()
+
+
+def read_stays(
+    connection: Connection, sql: str, values: Mapping[str, Any], *, spans: bool = True
+) -> list[Stay]:
+    """Return the stays of a query for ``STAY_COLUMNS``; without ``spans``, only of when and where."""
+    rows = connection.execute(sql, values).fetchall()
     pieces: dict[tuple[int, int], list[Piece]] = {}
-    keys = sorted((event.guild_id, row[0], row[2]) for row in rows)
+    keys = sorted((values["guild_id"], row[0], row[2]) for row in rows) if spans else []
     for user_id, joined_at, started_at, ended_at, flags, roles in _pieces(connection, keys):
         piece = Piece(started_at, ended_at, flags, unpack_roles(roles))
         pieces.setdefault((user_id, joined_at), []).append(piece)

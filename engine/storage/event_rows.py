@@ -16,11 +16,11 @@ EVENT_COLUMNS = """
     generous
 """
 _EVENTS = f"SELECT {EVENT_COLUMNS} FROM event"  # noqa: S608 - a constant
-_PARTICIPANTS = """
-    SELECT user_id, entered_at, start_at, end_at, eligible, counted_ms, deafened_ms, missing_role_ms, afk_ms,
-        bridged_ms, suppressed_ms, muted_ms, alone_ms
-    FROM participant WHERE event_id = ? ORDER BY user_id
+PARTICIPANT_COLUMNS = """
+    user_id, entered_at, start_at, end_at, eligible, counted_ms, deafened_ms, missing_role_ms, afk_ms,
+    bridged_ms, suppressed_ms, muted_ms, alone_ms
 """
+_PARTICIPANTS = f"SELECT {PARTICIPANT_COLUMNS} FROM participant WHERE event_id = ? ORDER BY user_id"  # noqa: S608
 
 _ids = msgspec.json.Decoder(tuple[int, ...])
 
@@ -39,7 +39,7 @@ def find_open_events(connection: Connection) -> list[Event]:
 
 def find_participants(connection: Connection, event_id: int) -> list[Participant]:
     """Return an event's participants, in order of their user ids."""
-    return [_participant(row) for row in connection.execute(_PARTICIPANTS, (event_id,))]
+    return [read_participant(row) for row in connection.execute(_PARTICIPANTS, (event_id,))]
 
 
 def event_row(it: Event) -> Row:
@@ -106,7 +106,8 @@ def participant_row(guild_id: int, event_id: int, it: Participant) -> Row:
     return (event_id, it.user_id, guild_id, it.entered_at, it.start_at, it.end_at, *it.tally, eligible)
 
 
-def _participant(row: Row) -> Participant:
+def read_participant(row: Row) -> Participant:
+    """Return the participant of a row of ``PARTICIPANT_COLUMNS``."""
     user_id, entered_at, start_at, end_at, eligible, *tally = row
     eligible = None if eligible is None else bool(eligible)
     return Participant(user_id, entered_at, start_at, end_at, tuple(tally), eligible)
