@@ -1,0 +1,105 @@
+"""The badges that the engine itself delivers, as the ledger's outbox has them."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+
+from engine.domain.deliveries import Badge, Delivery, FailedDelivery
+from engine.domain.views import EPOCH
+from engine.storage.database import driver, faults, open_readonly
+
+# `badge_id`, `guild_id`, payload.
+_Row: TypeAlias = tuple[str, int, str]
+
+_PENDING = """
+    SELECT outbox_id, guild_id, payload FROM outbox WHERE status = 'pending' AND kind = ?
+    ORDER BY created_at, rowid LIMIT ?
+"""
+_COUNT = "SELECT count(*) FROM outbox WHERE status = 'pending' AND kind = ?"
+_NAMES = "SELECT event_id, name FROM event WHERE event_id IN (SELECT value FROM json_each(?))"
+_FAILED = """
+    SELECT outbox.outbox_id, badge.event_id, event.name, badge.guild_id, badge.user_id, badge.awarded_at,
+        badge.distributor, outbox.detail, outbox.settled_at
+    FROM badge JOIN outbox ON outbox.outbox_id = badge.outbox_id
+        LEFT JOIN event ON event.event_id = badge.event_id
+    WHERE outbox.status = 'failed' ORDER BY outbox.settled_at DESC, outbox.outbox_id LIMIT ?
+"""
+
+
+class _Payload(msgspec.Struct, rename="camel"):
+    """What a badge's row in the outbox says."""
+
+    event_id: str
+    user_id: str
+    awarded_at: datetime
+
+
+_decoder = msgspec.json.Decoder(_Payload)
+
+
+class SqlDeliveries:
+    """``badges.delivery.Deliveries`` on the ledger's file, beside its writer. Any thread may call.
+
+    Every method raises ``StorageError`` where the ledger cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def pending(self, kind: str, limit: int) -> list[Delivery]:
+        """Return up to ``limit`` deliveries of a kind without an outcome, oldest first."""
+        with self._connection() as connection:
+            rows: list[_Row] = connection.execute(_PENDING, (kind, limit)).fetchall()
+            found = [_delivery(*row) for row in rows]
+            names = _names(connection, (it.badge.event_id for it in found if it.badge is not None))
+        return [_named(it, names) for it in found]
+
+    def count(self, kind: str) -> int:
+        """Return how many deliveries of a kind have no outcome."""
+        with self._connection() as connection:
+            (count,) = connection.execute(_COUNT, (kind,)).fetchone()
+        return int(count)
+
+    def failed(self, limit: int) -> list[FailedDelivery]:
+        """Return badges whose delivery failed for good, of all kinds, the latest failure first."""
+        with self._connection() as connection:
+            rows: Sequence[tuple[str, int, str | None, int, int, int, str, str, int]]
+            rows = connection.execute(_FAILED, (limit,)).fetchall()
+        return [FailedDelivery(Badge(*row[:6]), *row[6:]) for row in rows]
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        database = open_readonly(self._path)
+        try:
+            with faults(self._path):
+                connection = driver(database)
+                connection.execute("BEGIN")  # all that is read is of one moment
+                yield connection
+        finally:
+            database.close()
+
+
+def _delivery(badge_id: str, guild_id: int, payload: str) -> Delivery:
+    try:
+        it = _decoder.decode(payload)
+        awarded_at = (it.awarded_at - EPOCH) // timedelta(milliseconds=1)
+        badge = Badge(badge_id, int(it.event_id), None, guild_id, int(it.user_id), awarded_at)
+    except (msgspec.MsgspecError, ValueError, TypeError) as error:
+        return Delivery(badge_id, guild_id, None, f"the outbox's row cannot be read: {error}")
+    return Delivery(badge_id, guild_id, badge)
+
+
+def _names(connection: sqlite3.Connection, events: Iterable[int]) -> dict[int, str]:
+    return dict(connection.execute(_NAMES, (msgspec.json.encode(sorted(set(events))).decode(),)))
+
+
+def _named(it: Delivery, names: dict[int, str]) -> Delivery:
+    if it.badge is None:
+        return it
+    name = names.get(it.badge.event_id)
+    return it._replace(badge=msgspec.structs.replace(it.badge, event_name=name))
