@@ -30,6 +30,7 @@ LAYERS = {
         {DOMAIN, PROTOCOLS, "engine", "engine.commands", "engine.inspection"},
         {"msgspec", "pykka", "structlog"},
     ),
+    "engine.badges": Layer({DOMAIN, PROTOCOLS}, {"aiohttp", "structlog"}),
     "engine.trackers": Layer({DOMAIN, PROTOCOLS}, {"structlog"}),
     "engine.inspection": Layer(set(), set()),
     "engine.commands": Layer({DOMAIN}, set()),
