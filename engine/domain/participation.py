@@ -103,7 +103,8 @@ def stayed(event: Event, it: Attendee, stay: Stay, alone: Alone = NEVER) -> Atte
     """Read a whole stay, open or ended."""
     linked = is_linked(event, stay)
     if stay.left_at is None:
-        running = read(event, it.done, stay, stay.span_at, alone)
+        # The last span is read when it ends, and with it, where it is the first too, the slack before.
+        running = read(event, it.done, stay, stay.span_at, alone) if stay.pieces else it.done
         return Attendee(it.entry, it.done, running, stay, linked, it.past)
     done = read(event, it.done, stay, END_OF_TIME, alone)
     past = it.past if event.policy.count_alone else (*it.past, stay)
