@@ -13,7 +13,7 @@ INGEST = {
 
 
 def found(bench, ingest):
-    return list(samples([bench.inside], 4, 5, ingest, 1_000))
+    return list(samples([bench.inside], bench.aftermath.drift, 4, 5, ingest, 1_000))
 
 
 def test_a_counters_name_says_so_and_no_name_comes_twice(bench):
