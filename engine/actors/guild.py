@@ -6,6 +6,7 @@ from typing import Any
 from engine.actors.pool import Dispatcher, PooledActor
 from engine.actors.rounds import Describe, Take
 from engine.domain.guild import GuildState
+from engine.domain.ids import person
 from engine.domain.rules import Rules
 from engine.domain.sessions import Session
 from engine.domain.step import steps
@@ -67,14 +68,14 @@ def describe(state: GuildState) -> dict[str, Any]:
         "confirmedAt": _moment(state.confirmed_at),
         "lostAt": _moment(state.lost_at),
         "openSessions": [_describe_session(it) for it in state.sessions.values()],
-        "recentlyLeft": {str(user_id): iso(at) for user_id, at in state.left.items()},
+        "recentlyLeft": {person(user_id): iso(at) for user_id, at in state.left.items()},
         "recentlyCreatedChannels": {str(channel_id): iso(at) for channel_id, at in state.created.items()},
     }
 
 
 def _describe_session(session: Session) -> dict[str, Any]:
     return {
-        "userId": str(session.user_id),
+        "userId": person(session.user_id),
         "channelId": str(session.channel_id),
         "joinedAt": iso(session.joined_at),
         "joinedSlackMs": session.joined_slack_ms,

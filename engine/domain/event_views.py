@@ -4,6 +4,7 @@ from typing import Any
 
 from engine.domain.attendance import Participant, Reason
 from engine.domain.events import Event, EventStatus, Policy
+from engine.domain.ids import person
 from engine.domain.views import iso, seconds
 
 EVENT_STATUS_NAMES = {status: status.name.lower() for status in EventStatus}
@@ -63,7 +64,7 @@ def followed_json(participant: Participant) -> dict[str, Any]:
     ``startDate`` comes on top.
     """
     return {
-        "userId": str(participant.user_id),
+        "userId": person(participant.user_id),
         "startDate": iso(participant.start_at),
         "endDate": moment(participant.end_at),
         "duration": seconds(participant.counted_ms),
@@ -75,7 +76,7 @@ def participant_json(event: Event, participant: Participant, now: int) -> dict[s
     threshold_ms = event.threshold_ms(now)
     eligible = is_eligible(event, participant, threshold_ms)
     return {
-        "userId": str(participant.user_id),
+        "userId": person(participant.user_id),
         "startDate": iso(participant.start_at),
         "endDate": moment(participant.end_at),
         "duration": seconds(participant.counted_ms),

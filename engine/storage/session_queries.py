@@ -88,7 +88,7 @@ def _parsed(session_id: str) -> SessionKey | None:
         key = parse_session_id(session_id)
     except ValueError:
         return None
-    return key if max(key) <= ID_MAX else None
+    return key if max(map(abs, key)) <= ID_MAX else None
 
 
 def _position(cursor: str) -> tuple[int, int, int]:

@@ -7,7 +7,7 @@ from peewee import SqliteDatabase, ValuesList, fn
 
 from engine.domain import views
 from engine.domain.effects import Status
-from engine.domain.ids import SessionKey
+from engine.domain.ids import SessionKey, person
 from engine.storage.event_models import EventSession
 from engine.storage.models import Session, Span
 from engine.storage.pages import Row, Times, fetched
@@ -36,7 +36,7 @@ def _session(row: Row, chain: Sequence[Row], event_ids: Sequence[int], now: int)
     return {
         **_boundaries(row, now),
         "guildId": str(guild_id),
-        "userId": str(user_id),
+        "userId": person(user_id),
         "status": views.STATUS_NAMES[Status(row["status"])],
         "isEventLinked": bool(event_ids),
         "eventIds": [str(it) for it in event_ids],

@@ -176,6 +176,33 @@ def test_a_session_id_follows_from_the_facts_and_reads_back():
     assert ids.parse_session_id(str(key)) == key
 
 
+def test_who_is_forgotten_reads_so_and_reads_back():
+    key = ids.SessionKey(11, -3, 1_800_000_000_000)
+    assert (ids.person(-3), str(key)) == ("forgotten-3", "11-forgotten-3-1800000000000")
+    assert ids.parse_session_id(str(key)) == key
+    assert (ids.parse_person("22"), ids.parse_person("forgotten-3")) == (22, -3)
+
+
+@pytest.mark.parametrize("text", ["", "-3", "forgotten-", "forgotten--3", "forgotten-x", "x-3", "\u00b2"])
+def test_what_names_nobody_is_refused(text):
+    with pytest.raises(ValueError, match="neither an id nor forgotten-1"):
+        ids.parse_person(text)
+
+
+@pytest.mark.parametrize("partitions", [1, 2, 5])
+def test_pseudonyms_count_downwards_and_no_two_partitions_give_the_same(partitions):
+    given = []
+    for partition in range(partitions):
+        lowest = 0
+        for _ in range(4):
+            given.append(following := ids.next_pseudonym(lowest, partition, partitions))
+            assert following < lowest
+            lowest = following
+    assert sorted(given, reverse=True) == [-it for it in range(1, 4 * partitions + 1)]
+    # Below another's, whoever gave that one away.
+    assert ids.next_pseudonym(-7, 0, partitions) < -7
+
+
 @pytest.mark.parametrize("text", ["", "1-2", "1-2-3-4", "1-2-x", "1--3", "-1-2-3", "1-2-3\n"])
 def test_what_is_no_session_id_is_refused(text):
     with pytest.raises(ValueError, match="not a session id"):
