@@ -22,6 +22,7 @@ RETRY_S = (0.05, 0.1, 0.25, 0.5, 1.0)  # between tries of a commit while the led
 TRIM_EVERY_MS = 60_000
 _FOR_OUTBOX = {PostMessage, GrantRole, AwardBadges}
 OUTBOX_AGAIN_MS = 60_000
+OUTBOX_AT_ONCE = 1_000  # Discord takes some ten role grants a second and guild at best
 
 
 class Drained(NamedTuple):
@@ -158,7 +159,7 @@ class Committer(pykka.ThreadingActor):
         fresh = not kinds.isdisjoint(_FOR_OUTBOX)
         if fresh or commit.state.now >= self._outbox_due_at:
             # All that have no outcome, not just the fresh: the stream may have been lost with Redis.
-            self._outbox.send(self._ledger.pending_outbox(limit=100))
+            self._outbox.send(self._ledger.pending_outbox(limit=OUTBOX_AT_ONCE))
             self._outbox_due_at = commit.state.now + OUTBOX_AGAIN_MS
 
     def _trim(self, commit: Commit) -> None:

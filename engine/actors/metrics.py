@@ -36,6 +36,11 @@ _HELP = {
     "connected_shards": "Gateway connections that are up",
     "actor_restarts": "Restarts of guild and event actors",
 }
+_BADGE_COUNTERS = {
+    "badges_delivered": "Badges delivered into a file or to a webhook",
+    "badges_failed": "Badges refused for good by their receiver",
+    "badge_retries": "Deliveries of badges that were tried again",
+}
 _INGEST_COUNTERS = {
     "received": "Dispatches received from the gateway",
     "appended": "Inputs made of them",
@@ -108,6 +113,15 @@ def samples(  # noqa: PLR0913, PLR0917 - what the metrics are made of
     for name, value in gauges(inside, drift, open_sessions, now).items():
         yield Sample(f"rollcall_{name}", "gauge", _HELP[name], value)
     yield from _ingest_samples(ingest)
+
+
+def badge_samples(deliveries: dict[str, float]) -> Iterable[Sample]:
+    """Yield how the badges fare that the engine delivers itself."""
+    for name, value in deliveries.items():
+        if name in _BADGE_COUNTERS:
+            yield Sample(f"rollcall_{name}_total", "counter", _BADGE_COUNTERS[name], value)
+        else:
+            yield Sample(f"rollcall_{name}", "gauge", "Badges that wait to be delivered", value)
 
 
 def _ingest_samples(ingest: Described) -> Iterable[Sample]:

@@ -9,7 +9,7 @@ import pykka
 from engine import __version__
 from engine.actors.children import ChildActors
 from engine.actors.engine import Engine
-from engine.actors.metrics import counters, gauges, samples
+from engine.actors.metrics import badge_samples, counters, gauges, samples
 from engine.actors.partition import Inside
 from engine.domain.ids import partition_of
 from engine.domain.views import iso
@@ -20,12 +20,13 @@ COUNT_AGE_S = 2.0
 
 
 class Lookups(NamedTuple):
-    """What the view asks of storage: the ledger's counts, the ingest's last status, the mirror."""
+    """What the view asks of others: the ledger's counts, the ingest's last status, the mirror, the badges."""
 
     counts: Callable[[], dict[str, int]]
     open_by_guild: Callable[[], dict[int, int]]
     ingest: Callable[[], Described | None]
     live: Callable[[], Described]
+    badges: Callable[[], dict[str, float]] = dict
 
 
 class EngineView:
@@ -152,7 +153,8 @@ class EngineView:
         restarts = sum(self._engine.roster().restarts.values())
         told = self._lookups.ingest() or {}
         drift = self._engine.aftermath.drift
-        return samples(self._engine.inside, drift, self.open_sessions(), restarts, told, _now())
+        yield from samples(self._engine.inside, drift, self.open_sessions(), restarts, told, _now())
+        yield from badge_samples(self._lookups.badges())
 
 
 def _described(children: ChildActors, key: int) -> Described:

@@ -4,24 +4,26 @@ import gc
 import sys
 import threading
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 
 from engine import directories
-from engine.daemon.common import FAILED, INGEST_STATUS, WRITER_CLOSE_S, source_of, stop_on_signals, writer
+from engine.daemon.badges import start_badges
+from engine.daemon.common import FAILED, WRITER_CLOSE_S, source_of, stop_on_signals, writer
+from engine.daemon.lookups import active_events, lookups, mirrors
 from engine.processes.lifeline import watch_parent
 from engine.storage.lock import DataDirLock
 
 if TYPE_CHECKING:
+    from engine.actors.desk import Desk
     from engine.actors.engine import Engine
-    from engine.actors.view import Lookups
     from engine.api.server import ApiServer
+    from engine.badges.delivery import DeliveryStats
     from engine.config import Config
     from engine.inspection import Inspection
     from engine.storage.protocols import Stores
-    from engine.storage.queries import SqlReads
-    from engine.storage.writer import JournalWriter
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +38,8 @@ GC_THRESHOLDS = (500_000, 20, 100)
 
 def main(config: "Config") -> int:
     """Run the engine: the journal into the ledger, HTTP beside it."""
+    from engine.actors.desk import Desk
+
     directories.prepare(config)
     watch_parent()
     tune_interpreter()
@@ -49,7 +53,8 @@ def main(config: "Config") -> int:
         journal = writer(config, source_of("engine"), "engine.spool")
         journal.start()
         stack.callback(journal.close, WRITER_CLOSE_S)
-        _start_api(config, engine, journal, stack)
+        badges = start_badges(config, engine, journal, stack)
+        _start_api(config, engine, Desk(journal, engine.aftermath.answers), badges, stack)
         while not stopping.wait(CHECK_EVERY_S):
             engine.check()
             if engine.failed.is_set():
@@ -105,56 +110,31 @@ def _start_engine(config: "Config", stack: ExitStack) -> "Engine":
     return engine
 
 
-def _start_api(config: "Config", engine: "Engine", journal: "JournalWriter", stack: ExitStack) -> "ApiServer":
+def _start_api(
+    config: "Config", engine: "Engine", desk: "Desk", badges: "DeliveryStats", stack: ExitStack
+) -> "ApiServer":
     from engine.actors.view import EngineView
     from engine.api.app import create_app
-    from engine.api.server import ApiServer, ListenError
+    from engine.api.server import ApiServer, ListenError, refuse_open_door
     from engine.config import DEFAULT_FILE, ConfigError
     from engine.storage.queries import SqlReads
 
-    reads = SqlReads(config.database)
-    view: Inspection = EngineView(engine, _lookups(config, reads))
+    reads, mirrored = SqlReads(config.database), mirrors(config)
+    view: Inspection = EngineView(engine, lookups(config, mirrored, reads, badges))
     token = config.api_token.get_secret_value() if config.api_token else None
-    with_token = create_app(view, reads, token, require_token=True, token_env=config.api.token_env)
-    without = create_app(view, reads, None, require_token=False)
+    name = config.api.token_env
+    app = partial(
+        create_app, view, reads, commands=desk, active_events=active_events(mirrored), token_env=name
+    )
+    with_token, without = app(token, require_token=True), app(None, require_token=False)
     server = ApiServer(with_token, without, config.api.host, config.api.port, config.api_socket)
     try:
+        refuse_open_door(config.api.host, token, name)
         server.start()
     except ListenError as error:
         raise ConfigError([f"{config.source or DEFAULT_FILE}: {error}"]) from error
     stack.callback(server.stop)
     return server
-
-
-def _lookups(config: "Config", reads: "SqlReads") -> "Lookups":
-    from engine.actors.view import Lookups
-    from engine.storage.live import RedisLiveState
-    from engine.storage.status import StatusBoard
-
-    board = StatusBoard(config.redis_url)
-    mirrors = [
-        RedisLiveState(config.redis_url, number, partitions=config.storage.partitions)
-        for number in range(config.storage.partitions)
-    ]
-
-    def ingest() -> dict[str, Any] | None:
-        try:
-            return board.read(INGEST_STATUS)
-        except ConnectionError:
-            return None
-
-    def live() -> dict[str, Any]:
-        try:
-            held = {guild_id: len(it.read(guild_id)) for it in mirrors for guild_id in it.guilds()}
-            return {
-                "cursor": {str(number): it.cursor() for number, it in enumerate(mirrors)},
-                "guilds": len(held),
-                "sessions": sum(held.values()),
-            }
-        except ConnectionError as error:
-            return {"cursor": None, "guilds": None, "sessions": None, "error": str(error)}
-
-    return Lookups(reads.overview, reads.open_by_guild, ingest, live)
 
 
 def _wait_for_redis(config: "Config", stopping: threading.Event) -> None:

@@ -55,7 +55,7 @@ async def _ingest(config: "Config") -> int:
         members_intent=it.members_intent,
     )
     ingest = Ingest(
-        IngestSettings(source, client),
+        IngestSettings(source, client, config.rules.opt_out),
         journal,
         AnchoredClock(_journal_now(config)),
         OutboxReceiver(config.redis_url, "ingest"),

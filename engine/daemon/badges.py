@@ -1,0 +1,36 @@
+"""The deliverer of badges, as the configuration wants it."""
+
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from engine.badges.csv_file import CsvFile
+from engine.badges.deliverer import BadgeDeliverer
+from engine.badges.delivery import DeliveryStats, Distributor
+from engine.badges.webhook import Webhook
+from engine.storage.deliveries import SqlDeliveries
+
+if TYPE_CHECKING:
+    from engine.actors.engine import Engine
+    from engine.config import Config
+    from engine.storage.writer import JournalWriter
+
+
+def start_badges(
+    config: "Config", engine: "Engine", journal: "JournalWriter", stack: ExitStack
+) -> DeliveryStats:
+    """Start delivering, and be woken whenever badges are awarded. Returns what is told of it."""
+    stats = DeliveryStats()
+    distributors: dict[str, Distributor] = {"csv": CsvFile(config.badge_file)}
+    if config.webhook_secret is not None and config.events.webhook_url:
+        secret = config.webhook_secret.get_secret_value()
+        distributors["webhook"] = Webhook(config.events.webhook_url, secret, _now, stats)
+    deliverer = BadgeDeliverer(SqlDeliveries(config.database), journal, _now, distributors, stats)
+    engine.aftermath.badges_awarded = deliverer.wake
+    deliverer.start()
+    stack.callback(deliverer.stop)
+    return stats
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
