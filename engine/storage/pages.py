@@ -51,10 +51,8 @@ def _ms(moment: datetime | None) -> int | None:
     return None if moment is None else (moment - views.EPOCH) // timedelta(milliseconds=1)
 
 
-def id_position(cursor: str | None) -> int | None:
+def id_position(cursor: str) -> int:
     """Return the id that a page ended with. Raises ``InvalidCursor``."""
-    if cursor is None:
-        return None
     is_id = cursor.isascii() and cursor.isdecimal() and len(cursor) <= _ID_DIGITS
     if not is_id or int(cursor) > ID_MAX:
         raise InvalidCursor(cursor)

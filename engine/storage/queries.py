@@ -1,7 +1,8 @@
-"""What is read of the ledger: sessions a page at a time, counts, names. Runs beside the engine or without it.
+"""What is read of the ledger: lists a page at a time, counts, names. Runs beside the engine or without it.
 
 Each function takes an open database (``database.open_readonly``) and answers as of one moment. Rows come as
-plain dictionaries in the words of the HTTP API.
+plain dictionaries in the words of the HTTP API. ``SqlReads`` has them all; sessions, events, participants and
+statistics have their queries in modules of their own.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,12 +12,15 @@ from pathlib import Path
 from peewee import SqliteDatabase, ValuesList
 
 from engine.domain import views
+from engine.storage import event_queries, participant_queries, statistics
 from engine.storage.database import faults, open_readonly
+from engine.storage.event_queries import EventFilter
 from engine.storage.models import Channel, DeadLetter, Guild, Outbox, Session
 from engine.storage.pages import InvalidCursor, Page, Row, fetched
 from engine.storage.session_queries import SessionFilter, open_by_guild, session, sessions
 
 __all__ = [
+    "EventFilter",
     "InvalidCursor",
     "Page",
     "Row",
@@ -26,6 +30,8 @@ __all__ = [
     "session",
     "sessions",
 ]
+
+STAGE_CHANNEL = 13  # Discord, "Channel Types"
 
 
 def overview(database: SqliteDatabase) -> dict[str, int]:
@@ -77,6 +83,26 @@ def channel_names(database: SqliteDatabase, channels: Iterable[tuple[int, int]])
     return dict(query.tuples().execute(database))
 
 
+def guilds(database: SqliteDatabase) -> list[Row]:
+    """Return the guilds that the bot is in, in order of their ids."""
+    query = Guild.select(Guild.guild_id, Guild.name).where(Guild.present).order_by(Guild.guild_id)
+    return [{"guildId": str(it["guild_id"]), "name": it["name"]} for it in fetched(database, query)]
+
+
+def channels(database: SqliteDatabase, guild_id: int) -> list[Row]:
+    """Return a guild's voice and stage channels, in order of their ids; those that are gone are left out."""
+    query = Channel.select().where(Channel.guild_id == guild_id, Channel.deleted_at.is_null())
+    return [
+        {
+            "channelId": str(it["channel_id"]),
+            "guildId": str(guild_id),
+            "name": it["name"],
+            "kind": "stage" if it["kind"] == STAGE_CHANNEL else "voice",
+        }
+        for it in fetched(database, query.order_by(Channel.channel_id))
+    ]
+
+
 class SqlReads:
     """The queries for any thread: each call opens a connection of its own and closes it.
 
@@ -107,6 +133,71 @@ class SqlReads:
         """Count the open sessions of each guild that has any."""
         with self._database() as database:
             return open_by_guild(database)
+
+    def guilds(self) -> list[Row]:
+        """Return the guilds that the bot is in."""
+        with self._database() as database:
+            return guilds(database)
+
+    def channels(self, guild_id: int) -> list[Row]:
+        """Return a guild's voice and stage channels; none of a guild that is not known."""
+        with self._database() as database:
+            return channels(database, guild_id)
+
+    def event(self, event_id: int) -> Row | None:
+        """Return one event, or None."""
+        with self._database() as database:
+            return event_queries.event(database, event_id)
+
+    def events(self, wanted: EventFilter, *, limit: int = 100, cursor: str | None = None) -> Page:
+        """Return a page of events, the latest made first. Raises ``InvalidCursor``."""
+        with self._database() as database:
+            return event_queries.events(database, wanted, limit=limit, cursor=cursor)
+
+    def active_events(self, guild_id: int, channel_id: int | None = None) -> list[Row]:
+        """Return a guild's active events, or those in one of its channels, in order of their ids."""
+        with self._database() as database:
+            return event_queries.active_events(database, guild_id, channel_id)
+
+    def participants(
+        self,
+        event_id: int,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        intervals: bool = False,
+        eligible: bool | None = None,
+    ) -> Page | None:
+        """Return a page of an event's participants by their ids, or None. Raises ``InvalidCursor``."""
+        with self._database() as database:
+            return participant_queries.participants(
+                database, event_id, limit=limit, cursor=cursor, intervals=intervals, eligible=eligible
+            )
+
+    def badges(self, event_id: int, *, limit: int = 100, cursor: str | None = None) -> Page | None:
+        """Return a page of an event's badges by their users' ids, or None. Raises ``InvalidCursor``."""
+        with self._database() as database:
+            return participant_queries.badges(database, event_id, limit=limit, cursor=cursor)
+
+    def event_stats(self, event_id: int) -> Row | None:
+        """Return how an event went, or goes by now; None: no such event."""
+        with self._database() as database:
+            return statistics.event_stats(database, event_id)
+
+    def user_stats(self, user_id: int, guild_id: int | None = None) -> Row:
+        """Return what a user attended and how long they were in voice channels, in one guild or in all."""
+        with self._database() as database:
+            return statistics.user_stats(database, user_id, guild_id)
+
+    def guild_stats(self, guild_id: int) -> Row | None:
+        """Return how much there was in a guild, or None."""
+        with self._database() as database:
+            return statistics.guild_stats(database, guild_id)
+
+    def channel_stats(self, channel_id: int) -> Row | None:
+        """Return how much there was in a channel, or None."""
+        with self._database() as database:
+            return statistics.channel_stats(database, channel_id)
 
     @contextmanager
     def _database(self) -> Iterator[SqliteDatabase]:
