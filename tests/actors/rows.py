@@ -140,7 +140,7 @@ class Rows:
 
     def attendance(self, event: Event) -> Attendance:
         here = [
-            _stay(it, [span for key, span in self.spans.items() if key[:3] == session])
+            stay_of(it, [span for key, span in self.spans.items() if key[:3] == session])
             for session, it in self.sessions.items()
             if it.guild_id == event.guild_id and it.session.channel_id in event.channel_ids
         ]
@@ -186,7 +186,7 @@ class Rows:
         )
 
 
-def _stay(saved: fx.SaveSession, spans: list[fx.SaveSpan]) -> Stay:
+def stay_of(saved: fx.SaveSession, spans: list[fx.SaveSpan]) -> Stay:
     it = saved.session
     return Stay(
         it.user_id,

@@ -1,10 +1,5 @@
 """What every ledger promises. Another back-end proves itself by a subclass with its own ``open_ledger``."""
 
-from collections import defaultdict
-from dataclasses import dataclass, field
-from itertools import count
-from typing import Any
-
 import msgspec.msgpack
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,11 +7,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.domain.effects import (
-    DropChannel,
     DropSession,
     DropSpans,
     PostMessage,
-    SaveChannel,
     SaveGuild,
     SaveSession,
     SaveSpan,
@@ -26,50 +19,18 @@ from engine.domain.effects import (
 from engine.domain.gateway import Connection
 from engine.domain.guild import GuildState
 from engine.domain.partition import START, PartitionState
-from engine.domain.rules import CREATION_MEMORY_MS, MEMORY_MS
+from engine.domain.rules import MEMORY_MS
 from engine.domain.sessions import Session
 from engine.storage.ledger import PRUNE_EVERY_MS, SOURCE_MEMORY_MS, SqlLedger
-from engine.storage.protocols import Commit, DeadLetter, StorageBusy, StorageError
+from engine.storage.protocols import DeadLetter, StorageBusy, StorageError
+from tests.storage.guild_oracle import Oracle
+from tests.storage.ledgers import CHANNEL, GUILD, USER, Contract, OnSqlite, T, Writer
 
-T = 1_700_000_000_000
-GUILD, USER, CHANNEL = 1 << 22, 7, 70
 SESSION = Session(USER, CHANNEL, joined_at=T, flags=0, span_at=T, chain_at=T)
 OPEN = SaveSession(GUILD, SESSION, at=T)
 
 
-class Writer:
-    """Commits one batch after the other, as a partition does."""
-
-    def __init__(self, ledger) -> None:
-        self.ledger = ledger
-        self.state = ledger.load_partition()
-
-    def write(self, *effects, now=T, **facts) -> Commit:
-        commit = self.prepare(*effects, now=now, **facts)
-        self.ledger.commit(commit)
-        self.state = commit.state
-        return commit
-
-    def prepare(self, *effects, now=T, **facts) -> Commit:
-        of_commit = {name: facts.pop(name) for name in set(facts) & set(Commit.__dataclass_fields__)}
-        cursor = f"{int(self.state.cursor.partition('-')[0]) + 1}-0"
-        state = replace(self.state, cursor=cursor, now=now, **facts)
-        return Commit(self.state.cursor, state, list(effects), **of_commit)
-
-
-class LedgerContract:
-    @pytest.fixture
-    def open_ledger(self):
-        raise NotImplementedError
-
-    @pytest.fixture
-    def ledger(self, open_ledger):
-        return open_ledger()
-
-    @pytest.fixture
-    def writer(self, ledger):
-        return Writer(ledger)
-
+class LedgerContract(Contract):
     def test_a_new_ledger_stands_at_the_start_and_knows_no_guild(self, ledger):
         assert ledger.load_partition() == PartitionState(cursor=START)
         assert ledger.load_guild(GUILD, T) == GuildState(GUILD)
@@ -120,6 +81,18 @@ class LedgerContract:
         cut = replace(SESSION, flags=3, span_at=T + 40)
         writer.write(OPEN, SaveSession(GUILD, cut, at=T + 40))
         assert ledger.load_guild(GUILD, T).sessions == {USER: cut}
+
+    @pytest.mark.parametrize("roles", [(), (1,), (2, 1 << 60, 2**63 - 1)])
+    @pytest.mark.parametrize("before", [(), (5, 6)])
+    def test_a_session_holds_the_roles_of_its_last_save(self, ledger, writer, before, roles):
+        writer.write(SaveSession(GUILD, replace(SESSION, roles=before), at=T))
+        writer.write(SaveSession(GUILD, replace(SESSION, roles=roles), at=T))
+        assert ledger.load_guild(GUILD, T).sessions == {USER: replace(SESSION, roles=roles)}
+
+    def test_of_spans_saved_twice_in_one_commit_the_last_holds(self, ledger, writer):
+        span = SaveSpan(GUILD, USER, T, T, T + 5, 3, (9,))
+        writer.write(OPEN, span, replace(span, flags=1, roles=()))
+        assert self.spans(ledger) == [(GUILD, USER, T, T, T + 5, 1)]
 
     @pytest.mark.parametrize("commits", [1, 2, 3])
     def test_a_dropped_session_leaves_nothing_in_however_many_commits(self, ledger, writer, commits):
@@ -229,111 +202,13 @@ class LedgerContract:
         raise NotImplementedError
 
 
-@dataclass
-class Oracle:
-    """Makes effects as the domain would, and keeps in plain dictionaries what they come to."""
-
-    GUILDS = (5, 6)
-    now: int = T
-    ids: Any = field(default_factory=lambda: count(1))
-    open: dict = field(default_factory=dict)
-    left: dict = field(default_factory=lambda: defaultdict(dict))
-    created: dict = field(default_factory=lambda: defaultdict(dict))
-    facts: dict = field(default_factory=dict)
-    spans: list = field(default_factory=list)
-
-    def moves(self):
-        """Return every step that is possible now."""
-        steps = [lambda g=g: self.know(g) for g in self.GUILDS]
-        steps += [lambda g=g: self.create(g) for g in self.GUILDS]
-        for key in ((g, u) for g in self.GUILDS for u in (1, 2)):
-            todo = (self.cut, self.close, self.drop) if key in self.open else (self.join,)
-            steps += [lambda key=key, do=do: do(*key) for do in todo]
-        return steps
-
-    def join(self, guild_id, user_id):
-        self.now += 1
-        session = Session(user_id, self.now % 3, self.now, 0, self.now, self.now, gateway_session_id="s")
-        self.open[guild_id, user_id] = session
-        return [SaveSession(guild_id, session, at=self.now)]
-
-    def cut(self, guild_id, user_id):
-        self.now += 10
-        old = self.open[guild_id, user_id]
-        session = replace(old, flags=old.flags ^ 1, span_at=self.now, bridged=old.flags == 1)
-        self.open[guild_id, user_id] = session
-        span = (guild_id, user_id, old.joined_at, old.span_at, self.now, old.flags)
-        self.spans.append(span)
-        return [SaveSpan(*span), SaveSession(guild_id, session, at=self.now)]
-
-    def close(self, guild_id, user_id):
-        self.now += self.now % 2  # sometimes a session of no length
-        session = self.open.pop((guild_id, user_id))
-        left_at = max(self.now, session.span_at)
-        self.left[guild_id][user_id] = (left_at, max(left_at, session.joined_at + 1))
-        self.now = max(self.now, session.joined_at + 1)
-        return [SaveSession(guild_id, session, self.now, left_at, 5, Status.COMPLETED)]
-
-    def drop(self, guild_id, user_id):
-        session = self.open.pop((guild_id, user_id))
-        key = (guild_id, user_id, session.joined_at)
-        self.spans = [span for span in self.spans if span[:3] != key]
-        return [DropSession(*key, at=self.now)]
-
-    def know(self, guild_id):
-        self.facts[guild_id] = facts = {
-            "name": f"guild at {self.now}",
-            "afk_channel_id": None,
-            "connection": "c",
-            "confirmed_at": self.now,
-            "lost_at": None,
-            "present": True,
-            "own_user_id": 3,
-        }
-        return [SaveGuild(guild_id=guild_id, at=self.now, **facts)]
-
-    def create(self, guild_id):
-        self.now += 1
-        channel_id = next(self.ids)
-        self.created[guild_id][channel_id] = self.now
-        seen = SaveChannel(guild_id, channel_id, "new", 2, self.now)
-        renamed = SaveChannel(guild_id, channel_id, "renamed", 2)
-        return [seen, renamed, DropChannel(guild_id, channel_id, self.now)][: 1 + channel_id % 3]
-
-    def guild(self, guild_id):
-        departed, created = self.now - MEMORY_MS, self.now - CREATION_MEMORY_MS
-        return GuildState(
-            guild_id,
-            sessions={user: it for (guild, user), it in self.open.items() if guild == guild_id},
-            left={u: free_at for u, (left_at, free_at) in self.left[guild_id].items() if left_at >= departed},
-            created={c: at for c, at in self.created[guild_id].items() if at >= created},
-            **self.facts.get(guild_id, {}),
-        )
-
-
-class TestSqlLedger(LedgerContract):
-    @pytest.fixture
-    def open_ledger(self, tmp_path):
-        opened, files = [], count()
-
-        def open_ledger(partition=0, partitions=1, *, fresh=False):
-            name = f"fresh-{next(files)}.db" if fresh else "rollcall.db"
-            opened.append(SqlLedger(tmp_path / name, partition, partitions))
-            return opened[-1]
-
-        yield open_ledger
-        for ledger in opened:
-            ledger.close()
-
+class TestSqlLedger(OnSqlite, LedgerContract):
     def spans(self, ledger):
         return self.rows(ledger, "SELECT guild_id, user_id, joined_at, started_at, ended_at, flags FROM span")
 
     def dead_letters(self, ledger):
         sql = "SELECT journal_id, guild_id, raw, reason, at FROM deadletter ORDER BY journal_id"
         return [DeadLetter(*row) for row in self.rows(ledger, sql)]
-
-    def rows(self, ledger, sql):
-        return ledger._reader.execute_sql(sql).fetchall()
 
     def test_a_closed_ledger_is_one_file(self, tmp_path):
         """Whoever copies it then has all of it."""

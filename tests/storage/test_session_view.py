@@ -48,6 +48,14 @@ def test_a_last_span_of_no_length_is_none(tmp_path):
     ]
 
 
+def test_spans_that_do_not_touch_stay_two(tmp_path):
+    spans = [(T, T + 5, 0, ())]
+    assert spans_of(tmp_path / "rollcall.db", spans, (0, (), T + 7), T + 9) == [
+        (iso(T), iso(T + 5), flag_names(0)),
+        (iso(T + 7), iso(T + 9), flag_names(0)),
+    ]
+
+
 @given(
     lengths=st.lists(
         st.tuples(st.integers(1, 9), st.sampled_from([0, 1, 4]), st.sampled_from([(), CREW, HELM])),
