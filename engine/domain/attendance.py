@@ -174,7 +174,7 @@ def spans(event: Event, stay: Stay, until: int) -> Iterator[Piece]:
     """Yield a stay's spans inside the window up to ``until``, the slacks read as the policy says."""
     started_at, ends_at = window(event)
     begins_at, _ = reading(event, stay)
-    last = Piece(stay.span_at, _end(event, stay), stay.flags, stay.roles)
+    last = Piece(stay.span_at, end_of(event, stay), stay.flags, stay.roles)
     for piece in (*stay.pieces, last):
         start_at = max(min(begins_at, piece.started_at), started_at)
         stop_at = min(piece.ended_at, ends_at, until)
@@ -188,11 +188,11 @@ def last_span(event: Event, stay: Stay) -> Piece | None:
     started_at, ends_at = window(event)
     start_at = stay.span_at if stay.pieces else reading(event, stay)[0]
     start_at = max(start_at, started_at)
-    end_at = min(_end(event, stay), ends_at)
+    end_at = min(end_of(event, stay), ends_at)
     return Piece(start_at, end_at, stay.flags, stay.roles) if start_at < end_at else None
 
 
-def _end(event: Event, stay: Stay) -> int:
+def end_of(event: Event, stay: Stay) -> int:
     """Return where the last span ends: a stay of no length has one of no length."""
     if stay.left_at is None:
         return END_OF_TIME
@@ -203,6 +203,10 @@ def is_linked(event: Event, stay: Stay) -> bool:
     """Say whether a session belongs to an event: in its channels and window, at some time with its roles."""
     if not overlaps(event, stay):
         return False
-    if not event.required_role_ids or holds_roles(event, stay.roles):
+    if not event.required_role_ids:
         return True
-    return any(holds_roles(event, span.roles) for span in spans(event, stay, END_OF_TIME))
+    last = last_span(event, stay)
+    if last is not None and holds_roles(event, last.roles):
+        return True
+    times = list(spans(event, stay, END_OF_TIME))
+    return any(holds_roles(event, it.roles) for it in times) if times else holds_roles(event, stay.roles)

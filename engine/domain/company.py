@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from engine.domain.attendance import Reason, Stay, reading, window
+from engine.domain.attendance import Reason, Stay, end_of, reading, window
 from engine.domain.events import Event
 
 # By user, when they were alone, in order.
@@ -14,7 +14,8 @@ def solitude(event: Event, stays: Iterable[Stay]) -> Solitude:
     """Find when each member had nobody beside them. ``stays``: all of the event, each user's in order."""
     boundaries: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
     for stay, begins_at, ends_at in presences(event, stays):
-        boundaries[stay.channel_id] += [(begins_at, 1, stay.user_id), (ends_at, 0, stay.user_id)]
+        if begins_at < end_of(event, stay):  # a stay of no length is no company
+            boundaries[stay.channel_id] += [(begins_at, 1, stay.user_id), (ends_at, 0, stay.user_id)]
     alone: Solitude = defaultdict(list)
     for channel in boundaries.values():
         for user_id, begins_at, ends_at in _sweep(sorted(channel)):
@@ -56,7 +57,9 @@ def parted(
         for begins_at, ends_at in alone:
             alone_at, joined_at = max(begins_at, start_at), min(ends_at, end_at)
             if alone_at < joined_at:
-                yield start_at, alone_at, Reason.COUNTED
+                if start_at < alone_at:
+                    yield start_at, alone_at, Reason.COUNTED
                 yield alone_at, joined_at, Reason.ALONE
                 start_at = joined_at
-    yield start_at, end_at, reason
+    if start_at < end_at:
+        yield start_at, end_at, reason

@@ -30,6 +30,7 @@ from engine.domain.gateway import Connections
 from engine.domain.lifecycle import Standing
 from engine.domain.participation import (
     NEVER,
+    Attendee,
     Attendees,
     attendees,
     company,
@@ -38,7 +39,7 @@ from engine.domain.participation import (
     score,
     stays_of,
 )
-from engine.domain.rescoring import difference
+from engine.domain.rescoring import difference, result
 from engine.domain.rules import Rules
 
 
@@ -73,14 +74,13 @@ class EventState(Struct, frozen=True):
 class Plan(Struct, frozen=True):
     """What an event is to be after a share. ``read``: its attendance must be read from the ledger for that.
 
-    ``rescored``: the request that asked for a new score, if one did.
+    ``rescored_at``: when a request asked for a new score, if one did.
     """
 
     event: Event | None
     answers: tuple[Answer, ...] = ()
     read: bool = False
-    rescored: bool = False
-    at: int = 0
+    rescored_at: int | None = None
 
 
 def loaded(
@@ -97,20 +97,21 @@ def loaded(
 
 def plan(state: EventState, share: Sequence[Happening], rules: Rules) -> Plan:
     """Decide what the event is to be: deadlines at their own time, each before what came after it."""
-    event, answers, rescored, at = state.event, [], False, 0
+    event, answers, rescored_at = state.event, [], None
     for what, now in share:
-        at = max(at, now)
         if isinstance(what, Facts):
             event = _followed_guild(event, what)
         event = lifecycle.due(event, now)
         if not isinstance(what, Facts | Time):
+            is_new = event is None
             decision = requests.decide(event, what, rules.events)
-            event, rescored = lifecycle.due(decision.event, now), rescored or decision.rescore
+            event, rescored_at = lifecycle.due(decision.event, now), now if decision.rescore else rescored_at
             answers += [] if decision.answer is None else [decision.answer]
-    if event is not None and state.event is None:
-        event = replace(event, afk_channel_id=state.standing.afk_channel_id)
-    must_read = event is not None and event.started_at is not None and (rescored or _moved(state, event))
-    return Plan(event, tuple(answers), must_read, rescored, at)
+            if is_new and event is not None:
+                event = replace(event, afk_channel_id=state.standing.afk_channel_id)
+    asked = rescored_at is not None
+    must_read = event is not None and event.started_at is not None and (asked or _moved(state, event))
+    return Plan(event, tuple(answers), must_read, rescored_at)
 
 
 def _followed_guild(event: Event | None, facts: Facts) -> Event | None:
@@ -119,7 +120,8 @@ def _followed_guild(event: Event | None, facts: Facts) -> Event | None:
         return event
     for it in facts.effects:
         if type(it) is SaveGuild:
-            event = replace(event, afk_channel_id=it.afk_channel_id)
+            is_over = not (lifecycle.due(event, it.at) or event).is_open
+            event = event if is_over else replace(event, afk_channel_id=it.afk_channel_id)
         elif type(it) is DropChannel:
             event = scheduled.channel_deleted(event, it.channel_id, it.at)
     return event
@@ -130,9 +132,14 @@ def _moved(state: EventState, event: Event) -> bool:
     before = state.event
     if before is None or _terms(before) != _terms(event):
         return True
-    ended_now = event.ended_at is not None and before.ended_at is None
+    if event.ended_at is None or before.ended_at is not None:
+        return False
     # The end may lie before what was read already: two writers' entries need not come in order of time.
-    return ended_now and any(it.done.edge > event.ended_at for it in state.attendees.values())  # type: ignore[operator]
+    return any(_read_up_to(it) >= event.ended_at for it in state.attendees.values())
+
+
+def _read_up_to(it: Attendee) -> int:
+    return it.done.edge if it.stay is None else max(it.done.edge, it.stay.span_at)
 
 
 def _terms(event: Event) -> tuple[object, ...]:
@@ -161,7 +168,7 @@ def carry_out(
     event = planned.event
     if event is None:
         return state, list(planned.answers)
-    known = state.attendees if read is None else attendees(event, *read)
+    known = state.attendees if read is None else _read_anew(state, event, *read)
     following = Following(event, known, state.standing)
     for what, _ in share:
         if isinstance(what, Facts):
@@ -169,13 +176,20 @@ def carry_out(
     following.finish()
     after = EventState(event, following.standing, following.known, state.written)
     effects = _written(state, after, following, None if read is None else read[0])
-    written = [it.rows for it in effects if isinstance(it, SaveParticipants)]
-    if written and not event.is_open:
-        after = replace(after, written={row.user_id: row for row in written[-1]})
+    if not event.is_open:
+        after = replace(after, written=_rows_with(state.written, effects))
     after, settling = _settled(after, share, rules)
     if after.event != state.event:
         effects.insert(0, SaveEvent(after.event))  # type: ignore[arg-type]  # not None here
-    return after, [*effects, *settling, *_answers(state, after, planned)]
+    return after, [*effects, *settling, *_answers(state, known, planned)]
+
+
+def _read_anew(
+    state: EventState, event: Event, stays: Sequence[Stay], rows: Sequence[Participant]
+) -> Attendees:
+    """Read the attendance of an event as it is to be: of its rows, only who was there without a session."""
+    seen = (state.attendees.get(row.user_id) for row in rows)
+    return attendees(event, stays, [it.entry for it in seen if it is not None and it.entered_in is None])
 
 
 def _written(
@@ -192,8 +206,24 @@ def _written(
     over_now = before.event is None or before.event.is_open
     if over_now or stays is not None:
         rows = score(event, after.attendees)
-        effects.append(SaveParticipants(*names, _in_order(rows), whole=True))
+        return [*effects, SaveParticipants(*names, _in_order(rows), whole=True)]
+    # The rest is corrected when the event settles. Who was there is what the rows alone may tell.
+    effects += [DropParticipant(*names, user_id) for user_id in sorted(following.vanished)]
+    if following.entered:
+        rows = score(event, after.attendees)
+        entered = tuple(rows[user_id] for user_id in sorted(following.entered))
+        effects.append(SaveParticipants(*names, entered))
     return effects
+
+
+def _rows_with(written: dict[int, Participant], effects: list[Effect]) -> dict[int, Participant]:
+    """Return an event's rows after these effects."""
+    for it in effects:
+        if isinstance(it, SaveParticipants):
+            written = {**({} if it.whole else written), **{row.user_id: row for row in it.rows}}
+        elif isinstance(it, DropParticipant):
+            written = {user_id: row for user_id, row in written.items() if user_id != it.user_id}
+    return written
 
 
 def _written_active(
@@ -247,27 +277,13 @@ def _settled(state: EventState, share: Sequence[Happening], rules: Rules) -> tup
     return replace(state, event=replace(event, settled=True), written=rows), effects
 
 
-def _answers(before: EventState, after: EventState, planned: Plan) -> list[Effect]:
-    if not planned.rescored:
+def _answers(before: EventState, known: Attendees, planned: Plan) -> list[Effect]:
+    at = planned.rescored_at
+    if at is None:
         return list(planned.answers)
-    assert after.event is not None
-    detail = difference(_result(before, planned.at), _result(after, planned.at))
+    old = result(before.event, before.attendees, before.written, at)
+    detail = difference(old, result(planned.event, known, {}, at))
     return [replace(it, detail=detail) if it.code == "ok" else it for it in planned.answers]
-
-
-def _result(state: EventState, at: int) -> dict[int, tuple[int, bool]]:
-    """Return each participant's counted time, and whether it is enough."""
-    event = state.event
-    if event is None or event.started_at is None:
-        return {}
-    rows = (
-        state.written if event.ended_at is not None and state.written else score(event, state.attendees, at)
-    )
-    threshold_ms = event.threshold_ms(at)
-    return {
-        user_id: (it.counted_ms, it.counted_ms >= threshold_ms if it.eligible is None else it.eligible)
-        for user_id, it in rows.items()
-    }
 
 
 def _in_order(rows: dict[int, Participant]) -> tuple[Participant, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from engine.domain.attendance import Piece, Stay, is_linked, overlaps
+from engine.domain.company import solitude
 from engine.domain.effects import DropSession, DropSpans, Effect, SaveGuild, SaveSession, SaveSpan
 from engine.domain.event_effects import UnlinkSession
 from engine.domain.events import Event
@@ -23,6 +24,7 @@ from engine.domain.participation import (
     reread,
     span_ended,
     stayed,
+    stays_of,
 )
 
 
@@ -43,15 +45,19 @@ class Following:
         self.unlinked: set[tuple[int, int]] = set()
 
     def take(self, facts: Iterable[Effect]) -> None:
-        """Take a guild's effects, in order."""
+        """Take a guild's effects, in order; of an event that has not begun, only how it is watched."""
+        takers = _TAKERS if self.event.started_at is not None else _WATCHED
         for fact in facts:
-            taker = _TAKERS.get(type(fact))
+            taker = takers.get(type(fact))
             if taker is not None:
                 taker(self, fact)
 
     def finish(self) -> None:
         """Read again what only all facts together tell."""
         if self.touched and not self.event.policy.count_alone:
+            before = solitude(self.event, stays_of(self._given))
+            now = solitude(self.event, stays_of(self.known))
+            self.touched |= {user_id for user_id in self.known if before.get(user_id) != now.get(user_id)}
             self.known = reread(self.event, self.known)
 
     def unlinks(self) -> list[Effect]:
@@ -103,9 +109,9 @@ class Following:
 
     def _change(self, known: Attendee, stay: Stay) -> None:
         """Take new flags or roles of the open stay; the span before them has been told."""
-        linked = known.linked or is_linked(self.event, stay)
+        linked = is_linked(self.event, stay) if self.event.required_role_ids else known.linked
         self._link(stay, known.linked, linked)
-        self._put(Attendee(known.entry, known.done, known.running, stay, linked, known.past))
+        self._put(replace(known, stay=stay, linked=linked))
 
     def _leave(self, known: Attendee, stay: Stay) -> None:
         """Take the end of the open stay."""
@@ -141,7 +147,9 @@ class Following:
             self._was_not_here(known, stay)
             return
         self._link(stay, known.linked, False)
-        self._put(replace(known, running=known.done, stay=None, linked=False))
+        entered_in = None if known.entered_in == stay.joined_at else known.entered_in
+        gone = replace(known, running=known.done, stay=None, linked=False, entered_in=entered_in)
+        self._put(gone)
 
     def _span_saved(self, it: SaveSpan) -> None:
         known = self.known.get(it.user_id)
@@ -188,10 +196,12 @@ class Following:
                 self.unlinked.add(key)
 
 
-_TAKERS: dict[type, Callable[[Following, Any], None]] = {
+_Takers = dict[type, Callable[[Following, Any], None]]
+_TAKERS: _Takers = {
     SaveSession: Following._session_saved,  # noqa: SLF001 - the class's own table
     SaveSpan: Following._span_saved,  # noqa: SLF001
     DropSession: Following._session_dropped,  # noqa: SLF001
     DropSpans: Following._spans_dropped,  # noqa: SLF001
     SaveGuild: Following._guild_saved,  # noqa: SLF001
 }
+_WATCHED: _Takers = {SaveGuild: _TAKERS[SaveGuild]}

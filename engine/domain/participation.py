@@ -34,7 +34,8 @@ class Attendee(Struct, frozen=True, gc=False):
 
     ``entry``: their row as first written. ``done``: their stays that ended, read; ``running``: the ended
     spans of the open ``stay`` too, whose session is ``linked`` to the event. ``past``: the ended stays, kept
-    only where the policy looks at company.
+    only where the policy looks at company. ``entered_in``: when the session that they entered in was joined,
+    None if it left no row.
     """
 
     entry: Participant
@@ -43,6 +44,7 @@ class Attendee(Struct, frozen=True, gc=False):
     stay: Stay | None = None
     linked: bool = False
     past: tuple[Stay, ...] = ()
+    entered_in: int | None = None
 
 
 Attendees = dict[int, Attendee]
@@ -69,17 +71,18 @@ def attendees(
     started_at, ends_at = window(event)
     for row in rows:
         if started_at <= row.entered_at < ends_at:
-            found[row.user_id] = _remembered(event, found.get(row.user_id), row)
+            found[row.user_id] = _remembered(found.get(row.user_id), row)
     return found
 
 
-def _remembered(event: Event, found: Attendee | None, row: Participant) -> Attendee:
+def _remembered(found: Attendee | None, row: Participant) -> Attendee:
+    entry = _entry(row.user_id, row.entered_at)
     if found is None:
         nothing = Progress(row.entered_at)
-        entry = Participant(row.user_id, row.entered_at, row.entered_at, row.entered_at)
-        return Attendee(row if event.status is EventStatus.ACTIVE else entry, nothing, nothing)
+        return Attendee(entry, nothing, nothing)
     # The earlier sight holds: of a session that left no row, or of one that the ledger told.
-    return found if found.entry.entered_at <= row.entered_at else replace(found, entry=row)
+    seen_before = row.entered_at < found.entry.entered_at
+    return replace(found, entry=entry, entered_in=None) if seen_before else found
 
 
 def company(event: Event, stays: Iterable[Stay]) -> Solitude:
@@ -90,13 +93,12 @@ def company(event: Event, stays: Iterable[Stay]) -> Solitude:
 def newcomer(event: Event, stay: Stay) -> Attendee:
     """Return a participant as of their first moment in the event."""
     nothing = Progress(max(reading(event, stay)[0], window(event)[0]))
-    return Attendee(_entry(event, stay, nothing.edge), nothing, nothing)
+    return Attendee(_entry(stay.user_id, nothing.edge), nothing, nothing, entered_in=stay.joined_at)
 
 
-def _entry(event: Event, stay: Stay, entered_at: int) -> Participant:
-    first = next(spans(event, stay, END_OF_TIME), Piece(entered_at, entered_at, stay.flags, stay.roles))
-    counts = reason_of(event, stay.channel_id, first.flags, first.roles) is Reason.COUNTED
-    return Participant(stay.user_id, entered_at, entered_at, None if counts else entered_at)
+def _entry(user_id: int, entered_at: int) -> Participant:
+    """Return a row without any time: the same whenever it is written, whatever is known by then."""
+    return Participant(user_id, entered_at, entered_at, entered_at)
 
 
 def stayed(event: Event, it: Attendee, stay: Stay, alone: Alone = NEVER) -> Attendee:
@@ -105,10 +107,10 @@ def stayed(event: Event, it: Attendee, stay: Stay, alone: Alone = NEVER) -> Atte
     if stay.left_at is None:
         # The last span is read when it ends, and with it, where it is the first too, the slack before.
         running = read(event, it.done, stay, stay.span_at, alone) if stay.pieces else it.done
-        return Attendee(it.entry, it.done, running, stay, linked, it.past)
+        return Attendee(it.entry, it.done, running, stay, linked, it.past, it.entered_in)
     done = read(event, it.done, stay, END_OF_TIME, alone)
     past = it.past if event.policy.count_alone else (*it.past, stay)
-    return Attendee(it.entry, done, done, None, past=past)
+    return Attendee(it.entry, done, done, None, past=past, entered_in=it.entered_in)
 
 
 def read(event: Event, progress: Progress, stay: Stay, until: int, alone: Alone = NEVER) -> Progress:
@@ -122,7 +124,7 @@ def read(event: Event, progress: Progress, stay: Stay, until: int, alone: Alone 
 
 def opened(event: Event, it: Attendee, stay: Stay) -> Attendee:
     """Take a stay that has just begun."""
-    return Attendee(it.entry, it.done, it.done, stay, is_linked(event, stay), it.past)
+    return Attendee(it.entry, it.done, it.done, stay, is_linked(event, stay), it.past, it.entered_in)
 
 
 def span_ended(event: Event, it: Attendee, piece: Piece) -> Attendee:
@@ -136,7 +138,7 @@ def span_ended(event: Event, it: Attendee, piece: Piece) -> Attendee:
     if start_at < end_at:
         running = add(running, start_at, end_at, reason_of(event, stay.channel_id, piece.flags, piece.roles))
     stay = replace(stay, pieces=(*stay.pieces, piece), span_at=piece.ended_at)
-    return Attendee(it.entry, it.done, running, stay, it.linked, it.past)
+    return Attendee(it.entry, it.done, running, stay, it.linked, it.past, it.entered_in)
 
 
 def closed(event: Event, it: Attendee, stay: Stay) -> Attendee:
@@ -146,7 +148,7 @@ def closed(event: Event, it: Attendee, stay: Stay) -> Attendee:
         reason = reason_of(event, stay.channel_id, span.flags, span.roles)
         done = add(done, span.started_at, span.ended_at, reason)
     past = it.past if event.policy.count_alone else (*it.past, stay)
-    return Attendee(it.entry, done, done, None, past=past)
+    return Attendee(it.entry, done, done, None, past=past, entered_in=it.entered_in)
 
 
 def followed(event: Event, it: Attendee, alone: Alone = NEVER) -> Participant:
@@ -192,7 +194,7 @@ def reread(event: Event, known: Attendees) -> Attendees:
 
 def _reread(event: Event, it: Attendee, alone: Alone) -> Attendee:
     nothing = Progress(it.entry.entered_at)
-    fresh = Attendee(it.entry, nothing, nothing)
+    fresh = Attendee(it.entry, nothing, nothing, entered_in=it.entered_in)
     for stay in (*it.past, *([] if it.stay is None else [it.stay])):
         fresh = stayed(event, fresh, stay, alone)
     return fresh

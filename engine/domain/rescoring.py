@@ -1,5 +1,26 @@
 """What a new score changed of an event's result."""
 
+from engine.domain.attendance import Participant
+from engine.domain.events import Event
+from engine.domain.participation import Attendees, score
+
+
+def result(
+    event: Event | None, known: Attendees, written: dict[int, Participant], at: int
+) -> dict[int, tuple[int, bool]]:
+    """Return each participant's counted time, and whether it is enough, as of ``at``.
+
+    ``written``: the rows of an event that is over, if any are.
+    """
+    if event is None or event.started_at is None:
+        return {}
+    rows = written if event.ended_at is not None and written else score(event, known, at)
+    threshold_ms = event.threshold_ms(at)
+    return {
+        user_id: (it.counted_ms, it.counted_ms >= threshold_ms if it.eligible is None else it.eligible)
+        for user_id, it in rows.items()
+    }
+
 
 def difference(before: dict[int, tuple[int, bool]], after: dict[int, tuple[int, bool]]) -> dict[str, int]:
     """Compare two results, each ``(counted ms, eligible)`` by user.

@@ -1,10 +1,11 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from engine.domain.inputs import VoiceState
 from engine.domain.rules import Rules
+from tests.domain.event_story import EventStory
 from tests.domain.story import Story, channel_of
 
 
@@ -17,6 +18,28 @@ def tell() -> Callable[..., Story]:
 @pytest.fixture
 def story() -> Story:
     return Story(Rules())
+
+
+@pytest.fixture
+def hold() -> Iterator[Callable[..., EventStory]]:
+    """Begin a story with events under these rules. However its journal is cut, it must end the same."""
+    told: list[EventStory] = []
+
+    def begin(**rules: Any) -> EventStory:
+        told.append(EventStory(Rules(**rules)))
+        return told[-1]
+
+    yield begin
+    for evening in told:
+        evening.check_retelling()
+
+
+@pytest.fixture
+def evening(hold: Callable[..., EventStory]) -> EventStory:
+    """A guild that is watched from the start, in which events may be held."""
+    story = hold()
+    story.snapshot(0)
+    return story
 
 
 @pytest.fixture
