@@ -6,7 +6,7 @@ what we cannot do without has none. Lists are kept raw, so that one malformed it
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -117,6 +117,7 @@ class ScheduledEventPayload(Struct, gc=False):
     scheduled_start_time: str
     scheduled_end_time: str | None = None
     name: str | None = None
+    recurrence_rule: Any = None  # only whether there is one is of interest
 
 
 class ScheduledEventUpdate(ScheduledEventPayload, kw_only=True, gc=False):

@@ -20,15 +20,13 @@ from bot_adapter.payloads import (
     Reader,
     Ready,
     ScheduledEventDelete,
-    ScheduledEventPayload,
     ScheduledEventUpdate,
     UnavailableGuild,
     VoiceStatePayload,
     VoiceStateUpdate,
-    moment,
 )
+from bot_adapter.scheduled import read_scheduled_event, scheduled_event
 from engine.domain.event_inputs import (
-    EntityType,
     EventInput,
     ScheduledEvent,
     ScheduledEventChanged,
@@ -90,7 +88,6 @@ _READY = Reader(Ready)
 _CHANNEL = Reader(GuildChannel)
 _MEMBER = Reader(Member)
 _MEMBER_EVENT = Reader(MemberEvent)
-_SCHEDULED_EVENT = Reader(ScheduledEventPayload)
 _SCHEDULED_EVENT_UPDATE = Reader(ScheduledEventUpdate)
 _SCHEDULED_EVENT_DELETE = Reader(ScheduledEventDelete)
 
@@ -190,7 +187,7 @@ def _member_update(event: str, data: Payload, context: Context) -> Translation:
 
 def _scheduled_event_change(event: str, data: Payload, context: Context) -> Translation:
     it = _SCHEDULED_EVENT_UPDATE.read(event, data)
-    told = _scheduled_event(event, it)
+    told = scheduled_event(event, it)
     if told is not None:
         return Translation((ScheduledEventChanged(context.at, it.guild_id, told, context.replayed_from),))
     if event == "GUILD_SCHEDULED_EVENT_CREATE":
@@ -262,25 +259,11 @@ def _scheduled_events(
     if guild.guild_scheduled_events is None:
         return None
     field = "guild_scheduled_events"
-    items = _items(_read_scheduled_event, event, field, guild.guild_scheduled_events, left_out)
-    return tuple(it for it in items if it is not None)
+    before = len(left_out)
+    items = list(_items(read_scheduled_event, event, field, guild.guild_scheduled_events, left_out))
+    # One that cannot be read must not pass for one that is gone.
+    return tuple(it for it in items if it is not None) if len(left_out) == before else None
 
-
-def _read_scheduled_event(event: str, data: Raw) -> ScheduledEvent | None:
-    return _scheduled_event(event, _SCHEDULED_EVENT.read(event, data))
-
-
-def _scheduled_event(event: str, it: ScheduledEventPayload) -> ScheduledEvent | None:
-    """Return an event of a voice or stage channel, None for one that is elsewhere."""
-    if it.entity_type not in _IN_CHANNELS or it.channel_id is None:
-        return None
-    starts_at = moment(event, "scheduled_start_time", it.scheduled_start_time)
-    end = it.scheduled_end_time
-    ends_at = None if end is None else moment(event, "scheduled_end_time", end)
-    return ScheduledEvent(it.id, it.channel_id, it.name or "", int(it.status), starts_at, ends_at)
-
-
-_IN_CHANNELS = (EntityType.STAGE_INSTANCE, EntityType.VOICE)
 
 T = TypeVar("T")
 

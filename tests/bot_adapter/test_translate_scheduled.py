@@ -156,9 +156,18 @@ def test_a_snapshot_may_list_no_event():
         (without(scheduled_event(), "id"), "id"),
     ],
 )
-def test_one_malformed_event_does_not_spoil_a_snapshot(payload, field):
+def test_one_malformed_event_does_not_spoil_a_snapshot_and_no_event_passes_for_gone(payload, field):
     guild = guild_create(guild_scheduled_events=[payload, scheduled_event()])
     translation = translate("GUILD_CREATE", json.dumps(guild).encode(), CONTEXT)
-    assert translation.inputs[0].scheduled_events == (REGATTA,)
+    assert translation.inputs[0].scheduled_events is None
+    assert translation.inputs[0].voice_states
     (left_out,) = translation.left_out
     assert (left_out.event, left_out.field) == ("GUILD_CREATE", f"guild_scheduled_events[0].{field}")
+
+
+@pytest.mark.parametrize(("rule", "recurring"), [(None, False), ({"frequency": 2, "interval": 1}, True)])
+def test_an_event_with_a_recurrence_rule_recurs(rule, recurring):
+    payload = scheduled_event(recurrence_rule=rule, guild_id="1")
+    (told,) = translate("GUILD_SCHEDULED_EVENT_UPDATE", json.dumps(payload).encode(), CONTEXT).inputs
+    assert told.event.recurring is recurring
+    assert (told.event_id == told.event.event_id) is not recurring
