@@ -11,7 +11,13 @@ _SNOWFLAKE = r"[0-8]?[0-9]{1,18}"
 _ISO_START = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 Snowflake = Annotated[str, Field(pattern=rf"^{_SNOWFLAKE}$", examples=["81384788765712384"])]
-SessionId = Annotated[str, Field(pattern=rf"^{_SNOWFLAKE}-{_SNOWFLAKE}-[0-9]{{1,15}}$")]
+# Of a person as we show them: one who asked to be forgotten has a number instead of an id.
+Person = Annotated[
+    str, Field(pattern=rf"^({_SNOWFLAKE}|forgotten-[0-9]{{1,19}})$", examples=["81384788765712384"])
+]
+SessionId = Annotated[
+    str, Field(pattern=rf"^{_SNOWFLAKE}-({_SNOWFLAKE}|forgotten-[0-9]{{1,19}})-[0-9]{{1,15}}$")
+]
 Moment = Annotated[
     str,
     Field(
@@ -27,7 +33,7 @@ Seconds = Annotated[
 
 def _written_out(value: object) -> object:
     # pydantic would also take a number for seconds, or ms, since 1970, by its size.
-    if isinstance(value, str) and not _ISO_START.match(value):
+    if not isinstance(value, str) or not _ISO_START.match(value):
         raise ValueError("write it like 2026-03-01T18:00:00Z")
     return value
 
@@ -95,7 +101,7 @@ class Session(Wire):
 
     session_id: str
     guild_id: Snowflake
-    user_id: Snowflake
+    user_id: Person
     channel_id: Snowflake
     join_time: Moment
     leave_time: Moment | None

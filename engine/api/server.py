@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import ipaddress
 import os
 import socket
 import stat
@@ -83,11 +84,40 @@ class ApiServer:
         await asyncio.gather(*(server.serve(sockets=[listener]) for server, listener in pairs))
 
 
+def refuse_open_door(host: str, token: str | None, token_env: str) -> None:
+    """Refuse to listen where other machines can come in, unless they need a token.
+
+    ``token_env`` is the variable that would hold it. Raises ``ListenError``.
+    """
+    if token:
+        return
+    open_to = [address for _, address in _addresses(host) if not _is_loopback(address)]
+    if open_to:
+        place = host if host == open_to[0] else f"{host} ({open_to[0]})"
+        raise ListenError(
+            f"api.host: {place} is open to other machines: set a token in {token_env}, or listen on 127.0.0.1"
+        )
+
+
+def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
+    try:
+        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
+        raise ListenError(_no_address(host, error)) from error
+    return [(family, str(address[0])) for family, _, _, _, address in found]
+
+
+def _is_loopback(address: str) -> bool:
+    it = ipaddress.ip_address(address)
+    mapped = it.ipv4_mapped if isinstance(it, ipaddress.IPv6Address) else None
+    return (mapped or it).is_loopback
+
+
 def listen_tcp(host: str, port: int) -> socket.socket:
     """Return a listening TCP socket. Raises ``ListenError``."""
+    family, address = _addresses(host)[0]
     try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)  # sets SO_REUSEADDR
+        return socket.create_server((address, port), family=family, backlog=BACKLOG)  # sets SO_REUSEADDR
     except OSError as error:
         raise ListenError(_tcp_reason(error, host, port)) from error
 
@@ -98,7 +128,12 @@ def _tcp_reason(error: OSError, host: str, port: int) -> str:
         return f"api.port: {place} is taken by another process: choose another port"
     if error.errno == errno.EACCES:
         return f"api.port: {place} may not be used by this account: choose a port above 1023"
-    return f"api.host: cannot listen on {place} ({error.strerror}): choose an address of this machine"
+    return _no_address(place, error)
+
+
+def _no_address(place: str, error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or str(error)
+    return f"api.host: cannot listen on {place} ({reason}): choose an address of this machine"
 
 
 def listen_unix(path: Path) -> socket.socket:
