@@ -1,7 +1,7 @@
 """The configuration's thresholds as the domain takes them."""
 
 from engine.domain.events import Policy
-from engine.domain.rules import EventRules, Rules
+from engine.domain.rules import DAY_MS, FORGOTTEN_MARGIN_MS, EventRules, Rules
 from engine.settings import Events, Settings
 
 
@@ -14,6 +14,8 @@ def rules_of(settings: Settings) -> Rules:
         log_channel_id=settings.discord.log_channel_id,
         events=_event_rules(settings.events),
         opt_out=frozenset(settings.privacy.opt_out),
+        retention_ms=settings.privacy.retention_days * DAY_MS,
+        forgotten_ms=round(settings.storage.journal_retention_h * 3_600_000) + FORGOTTEN_MARGIN_MS,
     )
 
 

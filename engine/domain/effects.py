@@ -114,10 +114,16 @@ class GrantRole(Struct, frozen=True, tag="role", gc=False):
 
 
 class ForgetMember(Struct, frozen=True, gc=False):
-    """Remove or anonymize a person everywhere in the partition's rows."""
+    """Remove or anonymize a person everywhere in the partition's rows. Stands alone in its commit.
+
+    What is open ends ``at``, and leaves no row if it was shorter than ``min_session_ms``. What was done is
+    answered under ``request_id``.
+    """
 
     user_id: int
     at: int
+    min_session_ms: int = 0
+    request_id: str = ""
 
 
 class SettleOutbox(Struct, frozen=True, gc=False):

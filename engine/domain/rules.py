@@ -6,6 +6,10 @@ from msgspec import Struct
 
 from engine.domain.events import Policy
 
+DAY_MS = 86_400_000
+# The journal is trimmed now and then, by another clock than ours.
+FORGOTTEN_MARGIN_MS = 3_600_000
+
 Distributor: TypeAlias = Literal["none", "csv", "webhook", "role"]
 
 
@@ -42,7 +46,8 @@ class EventRules(Struct, frozen=True, gc=False):
 class Rules(Struct, frozen=True):
     """``log_channel_id``: where a line about each gap is posted, if anywhere.
 
-    ``opt_out``: users who are not tracked at all.
+    ``opt_out``: users who are not tracked at all. ``retention_ms``: how long sessions are kept that have
+    ended, 0 for ever. ``forgotten_ms``: how long the journal may hold what it told of someone forgotten.
     """
 
     min_session_ms: int = 1_000
@@ -51,6 +56,12 @@ class Rules(Struct, frozen=True):
     log_channel_id: int | None = None
     events: EventRules = EventRules()
     opt_out: frozenset[int] = frozenset()
+    retention_ms: int = 0
+    forgotten_ms: int = DAY_MS + FORGOTTEN_MARGIN_MS
+
+    def kept_since(self, now: int) -> int:
+        """Return from when on all sessions are kept, whenever they ended."""
+        return now - self.retention_ms if self.retention_ms else 0
 
 
 # How far back a guild remembers who left and what was created (ms). A later entry takes effect at the edge of
