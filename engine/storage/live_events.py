@@ -23,7 +23,7 @@ from engine.domain.effects import Effect
 from engine.domain.event_effects import DropParticipant, FollowParticipants, SaveEvent, SaveParticipants
 from engine.domain.event_views import event_json, followed_json
 from engine.domain.events import Event, EventStatus
-from engine.domain.ids import partition_of
+from engine.domain.ids import partition_of, person
 from engine.storage.protocols import StorageError
 from engine.storage.redis_client import Command, Wire
 
@@ -46,7 +46,7 @@ def active_key(guild_id: int, channel_id: int | None = None) -> str:
 
 def participant_key(event_id: int, user_id: int) -> str:
     """Return the key of a participant."""
-    return f"processor_/events/{event_id}/participants/{user_id}"
+    return f"processor_/events/{event_id}/participants/{person(user_id)}"
 
 
 def channels_key(event_id: int) -> str:
@@ -165,7 +165,7 @@ class EventsMirror:
         cursor = b"0"
         while True:
             cursor, found = self._wire.ask("SSCAN", key, cursor, "COUNT", FIELDS_PER_COMMAND)
-            yield from (int(it) for it in found if it.isdigit())
+            yield from (int(it) for it in found if _is_id(it))
             if cursor == b"0":
                 return
 
@@ -262,8 +262,12 @@ def _parts(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
         yield items[start : start + FIELDS_PER_COMMAND]
 
 
+def _is_id(text: bytes) -> bool:
+    return text.removeprefix(b"-").isdigit()  # of someone forgotten, below 0
+
+
 def _id(key: str, text: bytes) -> int:
-    if not text.isdigit():
+    if not _is_id(text):
         raise _foreign(key, f"{text!r} is no id")
     return int(text)
 

@@ -115,6 +115,14 @@ class TestSeedKeys:
             "duration": 1.5,
         }
 
+    def test_who_was_forgotten_reads_so_and_comes_and_goes_like_anybody(self, commit, live, client):
+        commit(SaveEvent(event()), follow(-3, 5))
+        key = "processor_/events/1/participants/forgotten-3"
+        assert json.loads(client.get(key))["userId"] == "forgotten-3"
+        assert live.participants(1).keys() == {-3, 5}
+        commit(SaveParticipants(GUILD, 1, (), whole=True), follow(5))
+        assert (live.participants(1).keys(), client.exists(key)) == ({5}, 0)
+
     def test_the_end_of_an_event_clears_the_cache(self, commit, client):
         commit(SaveEvent(event(channels=(PIER, DECK))), follow(5, 6, 7))
         assert len(keys(client)) == 9
