@@ -9,38 +9,52 @@ import socket
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urlencode
 
 from engine.cli.failure import Failure
 
 _ANSWER_WITHIN_S = 30.0
 
+Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
 
 class NoEngine(Failure):
     """Nothing answers at the engine's socket."""
 
 
+class Refusal(Failure):
+    """The engine says no. ``field``: the one at fault, as HTTP names it, where it is one."""
+
+    def __init__(self, status: int, line: str, field: str | None = None) -> None:
+        super().__init__(line, 2 if status == HTTPStatus.UNPROCESSABLE_ENTITY else 1)
+        self.status, self.field = status, field
+
+
 class EngineClient:
-    """Asks the engine at ``socket_path``, a connection each time."""
+    """Asks the engine at ``socket_path``, a connection each time.
+
+    Every method raises ``NoEngine`` where nothing answers, ``Refusal`` where the engine refuses.
+    """
 
     def __init__(self, socket_path: Path) -> None:
         self._socket_path = socket_path
 
     def get(self, path: str, **parameters: Any) -> Any:
-        """Return the decoded answer. Parameters that are None are left out.
-
-        Raises ``NoEngine`` where nothing answers, ``Failure`` where the engine refuses.
-        """
+        """Return the decoded answer. Parameters that are None are left out."""
         given = {name: _text(value) for name, value in parameters.items() if value is not None}
+        return self.send("GET", f"{path}?{urlencode(given)}" if given else path)
+
+    def send(self, method: Method, target: str, body: Any = None) -> Any:
+        """Send a request, with a JSON body where one is given, and return the decoded answer."""
         try:
-            status, body = self._exchange(f"{path}?{urlencode(given)}" if given else path)
+            status, answer = self._exchange(method, target, body)
         except (OSError, http.client.HTTPException) as error:
             where = f"no engine answers at {self._socket_path}: is `rollcall run` running?"
             raise NoEngine(f"{where} ({_reason(error)})") from error
-        if status == HTTPStatus.OK:
-            return json.loads(body)
-        raise Failure(_refusal(status, body), 2 if status == HTTPStatus.UNPROCESSABLE_ENTITY else 1)
+        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            return json.loads(answer) if answer else None
+        raise _refusal(status, answer)
 
     def pages(self, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         """Yield the items of a list, page after page."""
@@ -52,10 +66,12 @@ class EngineClient:
             if cursor is None:
                 return
 
-    def _exchange(self, target: str) -> tuple[int, bytes]:
+    def _exchange(self, method: Method, target: str, body: Any) -> tuple[int, bytes]:
         connection = _UnixConnection(self._socket_path)
+        encoded = None if body is None else json.dumps(body).encode()
         try:
-            connection.request("GET", target)
+            headers = {} if encoded is None else {"Content-Type": "application/json"}
+            connection.request(method, target, encoded, headers)
             response = connection.getresponse()
             return response.status, response.read()
         finally:
@@ -81,8 +97,9 @@ def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
 
-def _refusal(status: int, body: bytes) -> str:
+def _refusal(status: int, body: bytes) -> Refusal:
     try:
-        return str(json.loads(body)["error"]["message"])
+        told = json.loads(body)["error"]
+        return Refusal(status, str(told["message"]), told.get("field"))
     except (ValueError, KeyError, TypeError):
-        return f"the engine answered with status {status}"
+        return Refusal(status, f"the engine answered with status {status}")

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_AGO = re.compile(r"(?:[0-9]{1,6}[smhdw])+")
+_LENGTH = re.compile(r"(?:[0-9]{1,6}[smhdw])+")
 
 
 def parse(text: str, now: datetime) -> datetime:
@@ -12,9 +12,23 @@ def parse(text: str, now: datetime) -> datetime:
 
     Raises ValueError.
     """
-    if _AGO.fullmatch(text):
-        parts = re.findall(r"(\d+)([smhdw])", text)
-        return now - sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in parts), timedelta())
+    return now - length(text) if _LENGTH.fullmatch(text) else _written(text)
+
+
+def ahead(text: str, now: datetime) -> datetime:
+    """Read a moment as ``parse`` does, but ``1d12h`` as after ``now``. Raises ValueError."""
+    return now + length(text) if _LENGTH.fullmatch(text) else _written(text)
+
+
+def length(text: str) -> timedelta:
+    """Read a duration: ``90m``, ``1h30m``. Raises ValueError."""
+    if not _LENGTH.fullmatch(text):
+        raise ValueError(f"{text!r} is no duration")
+    parts = re.findall(r"(\d+)([smhdw])", text)
+    return sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in parts), timedelta())
+
+
+def _written(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
