@@ -50,7 +50,7 @@ def actors(as_json: AsJson = False, config: ConfigFile = None) -> int:
 
 @app.command()
 def actor(
-    name: Annotated[str, typer.Argument(help="guild:<id> or partition:<n>", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="guild:<id>, event:<id> or partition:<n>", metavar="NAME")],
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> int:

@@ -1,6 +1,7 @@
 """Tables and listings for people, on standard output."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
@@ -12,6 +13,7 @@ from rich.table import Table
 
 # A pipe has no width: nothing is cut or folded in it.
 _PIPE_WIDTH = 10_000
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Column(NamedTuple):
@@ -43,8 +45,13 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> Table:
             column.title, justify=side, no_wrap=not column.prose, overflow="fold", min_width=width
         )
     for row in rows:
-        made.add_row(*("" if cell is None else str(cell) for cell in row))
+        made.add_row(*("" if cell is None else printable(str(cell)) for cell in row))
     return made
+
+
+def printable(text: str) -> str:
+    """Return a text of people's without what a terminal would obey."""
+    return _CONTROLS.sub(" ", text)
 
 
 def print_json(document: Any) -> None:
