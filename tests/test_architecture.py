@@ -50,7 +50,7 @@ LAYERS = {
     "engine.processes": Layer({"engine.config", "engine.directories", "engine.storage.lock"}, {"structlog"}),
     "engine.cli": Layer(
         {
-            *("engine", "engine.config", "engine.daemon", "engine.log", "engine.processes"),
+            *(DOMAIN, "engine", "engine.config", "engine.daemon", "engine.log", "engine.processes"),
             *("engine.storage.database", "engine.storage.embedded", "engine.storage.queries", PROTOCOLS),
         },
         {"rich", "typer"},

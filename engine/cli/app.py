@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from engine import __version__
-from engine.cli import daemon, debug, sessions
+from engine.cli import daemon, debug, event_orders, events, export, forget, sessions, stats
 
 app = typer.Typer(
     help="Who was in which Discord voice channel, for how long: tracked to the millisecond.",
@@ -39,4 +39,9 @@ app.command("redis", hidden=True)(daemon.redis)
 app.command("restart")(daemon.restart)
 app.command("check-config")(daemon.check_config)
 app.command("sessions")(sessions.sessions)
+app.add_typer(events.app, name="events")
+app.command("rescore")(event_orders.rescore)
+app.command("stats")(stats.stats)
+app.command("export")(export.export)
+app.command("forget")(forget.forget)
 app.add_typer(debug.app, name="debug")

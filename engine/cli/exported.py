@@ -1,0 +1,65 @@
+"""What an export reads, item by item, and how each becomes rows of a table."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+from engine.cli import columns
+from engine.cli.columns import Clock, in_zone
+from engine.cli.places import event_id
+from engine.cli.records import PAGE_MAX, Records, Row, Wanted, WantedEvents, found_sessions
+from engine.domain.ids import parse_person
+
+
+class Table(NamedTuple):
+    """Items as JSON has them, and each one's ``rows`` under ``titles`` as CSV has them."""
+
+    items: Iterator[Row]
+    titles: Sequence[str]
+    rows: Callable[[Row], Iterable[Sequence[str]]]
+
+
+def sessions(records: Records, wanted: Wanted, write: Clock) -> Table:
+    """Read sessions, the latest join first. Raises ``Failure`` where an id is unknown."""
+    if wanted.event is not None:
+        wanted = replace(wanted, event=event_id(records, wanted.event))
+    items = (in_zone(row, write) for row in found_sessions(records, wanted, None))
+    return Table(items, columns.SESSION_TITLES, lambda item: [columns.session_cells(item)])
+
+
+def participants(records: Records, wanted: Wanted, write: Clock, *, intervals: bool) -> Table:
+    """Read the participants of one event, or of all that the filter finds, the latest event first."""
+    attended = partial(_attended, records, wanted.user, write, intervals=intervals)
+    items = (item for event in _events(records, wanted) for item in attended(event))
+    if intervals:
+        titles = (*columns.PARTICIPANT_TITLES, *columns.INTERVAL_TITLES)
+        return Table(items, titles, columns.interval_rows)
+    return Table(items, columns.PARTICIPANT_TITLES, lambda item: [columns.participant_cells(item)])
+
+
+def _events(records: Records, wanted: Wanted) -> Iterable[Row]:
+    if wanted.event is not None:
+        return [records.event(event_id(records, wanted.event))]
+    chosen = WantedEvents(wanted.guild, wanted.channel, None, wanted.since, wanted.until)
+    return records.events(chosen, PAGE_MAX)
+
+
+def _attended(
+    records: Records, user: str | None, write: Clock, event: Row, *, intervals: bool
+) -> Iterator[Row]:
+    rows = records.participants(event["eventId"], intervals=intervals, eligible=None)
+    for row, awarded_at in _with_badges(rows, records.badges(event["eventId"])):
+        if user in (None, row["userId"]):
+            yield in_zone(columns.participant_item(event, row, awarded_at), write)
+
+
+def _with_badges(rows: Iterable[Row], badges: Iterator[Row]) -> Iterator[tuple[Row, str | None]]:
+    """Yield each participant with when their badge was awarded. Both come by the users' ids."""
+    badge = next(badges, None)
+    for row in rows:
+        user_id = parse_person(row["userId"])
+        while badge is not None and parse_person(badge["userId"]) < user_id:
+            badge = next(badges, None)
+        has = badge is not None and badge["userId"] == row["userId"]
+        yield row, badge["awardedAt"] if badge is not None and has else None

@@ -1,0 +1,55 @@
+"""``rollcall forget``: a person who asks for it is removed from everything that is kept."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.cli.filters import checked_id
+from engine.cli.options import AsJson, ConfigFile
+
+if TYPE_CHECKING:
+    from engine.cli.records import Row
+
+
+def forget(
+    user: Annotated[str, typer.Argument(metavar="USER_ID", callback=checked_id)],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> int:
+    """Forget a person, everywhere and for good. Event totals stay true: a number stands in their place."""
+    from engine.cli.client import EngineClient
+    from engine.cli.tables import print_json
+    from engine.config import load
+
+    loaded = load(config)
+    if not yes:
+        _confirm(user)
+    told = EngineClient(loaded.api_socket).send("DELETE", f"/users/{user}")
+    if as_json:
+        print_json(told)
+    else:
+        print(_done(told))
+    return 0
+
+
+def _confirm(user: str) -> None:
+    from engine.cli.failure import Failure
+
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("nobody is there to ask: give --yes")
+    print(
+        f"Forget user {user} for good? This cannot be undone. Type yes: ", end="", file=sys.stderr, flush=True
+    )
+    if sys.stdin.readline().strip().lower() != "yes":
+        raise Failure("nothing was forgotten")
+
+
+def _done(told: "Row") -> str:
+    counts = [f"{count} {_words(name)}" for name, count in told["forgotten"].items() if count]
+    return f"user {told['userId']} is forgotten: {', '.join(counts) or 'nothing was kept of them'}"
+
+
+def _words(name: str) -> str:
+    return "".join(f" {it.lower()}" if it.isupper() else it for it in name)
