@@ -12,7 +12,7 @@ from engine.actors.children import Backing, ChildActors, Outcome
 from engine.actors.event import EventActor
 from engine.actors.pool import Dispatcher
 from engine.domain import lifecycle, scheduled
-from engine.domain.effects import DropChannel, Effect
+from engine.domain.effects import DropChannel, Effect, SaveGuild
 from engine.domain.event_effects import SaveEvent
 from engine.domain.event_inputs import EventInput, ScheduledEventChanged, ScheduledEventGone
 from engine.domain.event_step import Facts, Time
@@ -128,7 +128,7 @@ class Events:
             return
         for guild_id, effects in facts:
             given = self._followed.get(guild_id, _NONE) | followers.get(guild_id, _NONE)
-            if guild_id in self._mirrored and DropChannel in map(type, effects):
+            if guild_id in self._mirrored and not _ENDS_MIRRORED.isdisjoint(map(type, effects)):
                 given |= self._mirrored[guild_id]
             for event_id in given:
                 shares.setdefault(event_id, []).append((Facts(effects), now, None))
@@ -174,4 +174,6 @@ def _sort(by_guild: dict[int, set[int]], event: Event, belongs: bool) -> None:
         del by_guild[event.guild_id]
 
 
+# What may end an event of Discord's before it has started.
+_ENDS_MIRRORED = {DropChannel, SaveGuild}
 _NONE: frozenset[int] = frozenset()

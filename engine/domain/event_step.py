@@ -115,16 +115,26 @@ def plan(state: EventState, share: Sequence[Happening], rules: Rules) -> Plan:
 
 
 def _followed_guild(event: Event | None, facts: Facts) -> Event | None:
-    """Take over the guild's AFK channel as long as the event goes on, and the end of its channel."""
-    if event is None or not event.is_open:
-        return event
-    for it in facts.effects:
+    """Follow the guild as long as the event goes on: its AFK channel, the end of a channel, or of all."""
+    for it in facts.effects if event is not None and event.is_open else ():
+        assert event is not None
         if type(it) is SaveGuild:
-            is_over = not (lifecycle.due(event, it.at) or event).is_open
-            event = event if is_over else replace(event, afk_channel_id=it.afk_channel_id)
+            event = _of_guild(event, it)
         elif type(it) is DropChannel:
             event = scheduled.channel_deleted(event, it.channel_id, it.at)
     return event
+
+
+def _of_guild(event: Event, it: SaveGuild) -> Event:
+    """Take what became of the guild. Once the bot is in it no more, nobody can be seen attending."""
+    if not (lifecycle.due(event, it.at) or event).is_open:
+        return event
+    if it.present:
+        return replace(event, afk_channel_id=it.afk_channel_id)
+    lost_at = it.at if it.lost_at is None else it.lost_at
+    if event.status is EventStatus.ACTIVE:
+        return lifecycle.ended(event, lost_at)
+    return lifecycle.cancelled(event, lost_at) if event.source == lifecycle.DISCORD else event
 
 
 def _moved(state: EventState, event: Event) -> bool:

@@ -24,6 +24,7 @@ from engine.domain.events import EventStatus
 from engine.domain.inputs import (
     Channel,
     ChannelDeleted,
+    GuildLost,
     GuildSnapshot,
     Heartbeat,
     ShardBeat,
@@ -247,6 +248,21 @@ def test_a_discord_event_ends_with_its_channel_even_before_it_started(make_bench
     bench.write(ChannelDeleted(3_000, GUILD, ROOM))
     bench.settle()
     assert rows_of(bench).events[EVENT].status is EventStatus.CANCELLED
+
+
+def test_events_end_when_the_bot_is_in_their_guild_no_more(make_bench):
+    bench = make_bench(rules=RULES)
+    told = ScheduledEvent(901, ROOM, "Talk", ScheduledStatus.SCHEDULED, 90_000)
+    bench.write(*EVENING[:6], ScheduledEventChanged(12_000, GUILD, told), created(12_000, event_id=902))
+    bench.write(GuildLost(20_000, GUILD))
+    bench.start().settle()
+    events = rows_of(bench).events
+    assert (events[EVENT].status, events[EVENT].ended_at) == (EventStatus.ENDED, 20_000)
+    assert events[901].status is EventStatus.CANCELLED
+    assert events[902].status is EventStatus.SCHEDULED
+    bench.write(beat(21_000))
+    bench.settle()
+    assert rows_of(bench).events[EVENT].settled
 
 
 class TestAnswers:
