@@ -17,7 +17,7 @@ from engine.actors.committer import Committer, CommitterStats, Drained
 from engine.actors.events import Events
 from engine.actors.guild import GuildActor
 from engine.actors.pool import Dispatcher
-from engine.actors.records import alone, batches, place
+from engine.actors.records import batches, concerns_all_guilds, place
 from engine.actors.supervisor import Watch, told
 from engine.domain.partition import START, PartitionState, admit
 from engine.domain.rules import Rules
@@ -181,7 +181,7 @@ class Partition(pykka.ThreadingActor):
     def _take(self, records: list[Record]) -> None:
         before = self.state.cursor
         readable = [(record.entry, record) for record in records if record.entry is not None]
-        present = self._present() if alone(records[0]) else []
+        present = self._present() if concerns_all_guilds(records[0]) else []
         admission = admit(self.state, records[-1].journal_id, readable, present)
         done = self.guilds.take(admission.shares, admission.state.now)
         then = self.events.take(admission.asked, done.effects, admission.state, beat=admission.beat)

@@ -1,0 +1,93 @@
+"""Requests and what a guild did, close together in the journal: the order alone decides, not the batches."""
+
+import pytest
+
+from engine.domain.event_inputs import (
+    ChangeEvent,
+    CreateEvent,
+    EventFields,
+    ScheduledEvent,
+    ScheduledEventChanged,
+    ScheduledStatus,
+    StartEvent,
+    StopEvent,
+)
+from engine.domain.inputs import (
+    Channel,
+    ChannelDeleted,
+    GuildChanged,
+    GuildSnapshot,
+    Heartbeat,
+    ShardBeat,
+    VoiceStateChanged,
+)
+from engine.domain.rules import EventRules, Rules
+
+GUILD, ROOM, ELSEWHERE, AFK, EVENT = 1 << 22, 7, 8, 9, 900
+RULES = Rules(events=EventRules(distributor="csv"))
+
+
+def beat(at, connection="shard/1"):
+    return Heartbeat(at, (ShardBeat(0, connection, True, at),))
+
+
+def snapshot(at, *scheduled, connection="shard/1", afk=AFK):
+    channels = (Channel(ROOM), Channel(ELSEWHERE), Channel(AFK))
+    return GuildSnapshot(at, GUILD, connection, (), channels, "Guild", afk, None, scheduled)
+
+
+def told(at, status):
+    return ScheduledEventChanged(at, GUILD, ScheduledEvent(EVENT, ROOM, "Talk", status, 1_000))
+
+
+def moved(at, user_id, channel_id=ROOM):
+    return VoiceStateChanged(at, GUILD, user_id, channel_id)
+
+
+PAUSE = None  # what came before is taken before what comes after
+TALK = ScheduledEvent(EVENT, ROOM, "Talk", ScheduledStatus.ACTIVE, 1_000)
+STORIES = {
+    "a whole event right after the guild's first sight": (
+        *(beat(1_000), snapshot(1_000), told(2_000, ScheduledStatus.SCHEDULED)),
+        *(told(3_000, ScheduledStatus.ACTIVE), moved(3_500, 1), told(6_000, ScheduledStatus.COMPLETED)),
+    ),
+    "another AFK channel before the stop": (
+        *(beat(1_000), snapshot(1_000, TALK), moved(2_000, 1, ROOM)),
+        *(GuildChanged(4_000, GUILD, "Guild", ROOM), told(6_000, ScheduledStatus.COMPLETED)),
+    ),
+    "an event's channel deleted before the next connection": (
+        *(beat(1_000), snapshot(1_000, TALK), moved(2_000, 1), PAUSE, ChannelDeleted(4_000, GUILD, ROOM)),
+        *(beat(8_000, "shard/2"), snapshot(8_000, connection="shard/2")),
+    ),
+    "another AFK channel before the next connection": (
+        *(beat(1_000), snapshot(1_000, TALK), moved(2_000, 1), GuildChanged(4_000, GUILD, "Guild", ROOM)),
+        *(beat(8_000, "shard/2"), snapshot(8_000, connection="shard/2")),
+    ),
+    "a visit too short for a session, before its channel is the event's": (
+        *(beat(1_000), snapshot(1_000), CreateEvent(2_000, GUILD, EVENT, EventFields("Talk", (ROOM,)))),
+        *(StartEvent(3_000, GUILD, EVENT), moved(4_000, 1, ELSEWHERE), moved(4_300, 1, None)),
+        *(ChangeEvent(5_000, GUILD, EVENT, EventFields(channel_ids=(ROOM, ELSEWHERE))),),
+        *(moved(6_000, 2, ELSEWHERE), moved(6_300, 2, None), StopEvent(7_000, GUILD, EVENT)),
+    ),
+    "badges given before more is asked": (
+        *(beat(1_000), snapshot(1_000), CreateEvent(2_000, GUILD, EVENT, EventFields("Talk", (ROOM,)))),
+        *(StartEvent(3_000, GUILD, EVENT), moved(4_000, 1), StopEvent(7_000, GUILD, EVENT), beat(9_000)),
+        *(ChangeEvent(9_500, GUILD, EVENT, EventFields(min_duration_ms=60_000)), beat(10_000)),
+    ),
+}
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
+def test_all_at_once_comes_to_what_entry_by_entry_comes_to(make_bench, story):
+    one_by_one, at_once = make_bench(rules=RULES, batch_max_entries=1), make_bench(rules=RULES)
+    pause = story.index(PAUSE) if PAUSE in story else 0
+    last = beat(20_000, "shard/2" if "shard/2" in str(story) else "shard/1")
+    for bench in (one_by_one, at_once):
+        for part in filter(None, (story[:pause], (*story[pause + bool(pause) :], last))):
+            bench.write(*part)
+            bench.start().settle()
+            bench.stop()
+    assert at_once.ledger.rows == one_by_one.ledger.rows
+    assert len(at_once.ledger.commits) < len(one_by_one.ledger.commits)
+    event = one_by_one.ledger.rows.events[EVENT]
+    assert (event.settled, event.afk_channel_id is None) == (True, False)
