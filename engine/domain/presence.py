@@ -1,32 +1,29 @@
 """When participants were in an event: each one's times, as reports list them, and how many at once."""
 
 from collections.abc import Iterable
+from operator import sub
 
 from msgspec import Struct
 
-from engine.domain.attendance import END_OF_TIME, Progress, Stay, overlaps, reading, window
+from engine.domain.attendance import END_OF_TIME, Progress, Stay, Tally, overlaps, reading, window
 from engine.domain.company import presences
 from engine.domain.events import Event
 from engine.domain.participation import NEVER, Alone, read
 
 
 class Interval(Struct, frozen=True, gc=False):
-    """A time in one channel of an event. ``left_at``: None while the member is there.
-
-    ``present_ms``: as far as it came; so much of it was ``counted_ms``.
-    """
+    """A time in one channel of an event. ``left_at``: None while the member is there; ``tally``: so far."""
 
     channel_id: int
     joined_at: int
     left_at: int | None
-    present_ms: int
-    counted_ms: int
+    tally: Tally
 
 
 def intervals(event: Event, stays: Iterable[Stay], until: int, alone: Alone = NEVER) -> list[Interval]:
     """Return one user's times in an event, of their stays in order; of an active event up to ``until``.
 
-    What they counted comes to what ``participation.score`` counts. One of no length was a moment.
+    All tallies come to what ``participation.score`` says. One of no length was a moment.
     """
     found = []
     progress = Progress(window(event)[0])
@@ -36,10 +33,9 @@ def intervals(event: Event, stays: Iterable[Stay], until: int, alone: Alone = NE
         if overlaps(event, stay) and begins_at < ends_at:
             is_there = stay.left_at is None and event.ended_at is None
             after = read(event, progress, stay, until if is_there else END_OF_TIME, alone)
-            left_at = max(after.edge, begins_at)
-            counted_ms = after.tally[0] - progress.tally[0]
-            times = begins_at, None if is_there else left_at, left_at - begins_at, counted_ms
-            found.append(Interval(stay.channel_id, *times))
+            left_at = None if is_there else max(after.edge, begins_at)
+            tally = tuple(map(sub, after.tally, progress.tally))
+            found.append(Interval(stay.channel_id, begins_at, left_at, tally))
             progress = after
     return found
 

@@ -90,9 +90,9 @@ def _interval(it: Interval) -> Row:
     return {
         "joinTime": iso(it.joined_at),
         "leaveTime": moment(it.left_at),
-        "duration": seconds(it.present_ms),
+        "duration": seconds(sum(it.tally)),
         "channelId": str(it.channel_id),
-        "counted": seconds(it.counted_ms),
+        "counted": seconds(it.tally[0]),
     }
 
 
