@@ -8,13 +8,13 @@ from typing import Any, NamedTuple, Self, TypeAlias
 from peewee import ModelSelect, SqliteDatabase
 
 from engine.domain import views
-from engine.domain.ids import partition_of
+from engine.domain.ids import is_pseudonym, parse_person, partition_of
 from engine.storage.models import Partition
 
 Row: TypeAlias = dict[str, Any]
 
 ID_MAX = 2**63 - 1  # SQLite's largest integer
-_ID_DIGITS = len(str(ID_MAX))
+ID_MIN = -ID_MAX - 1
 
 
 class InvalidCursor(ValueError):  # noqa: N818 - it names what is wrong
@@ -53,10 +53,21 @@ def _ms(moment: datetime | None) -> int | None:
 
 def id_position(cursor: str) -> int:
     """Return the id that a page ended with. Raises ``InvalidCursor``."""
-    is_id = cursor.isascii() and cursor.isdecimal() and len(cursor) <= _ID_DIGITS
-    if not is_id or int(cursor) > ID_MAX:
+    position = person_position(cursor)
+    if is_pseudonym(position):
         raise InvalidCursor(cursor)
-    return int(cursor)
+    return position
+
+
+def person_position(cursor: str) -> int:
+    """Return the user's id that a page ended with. Raises ``InvalidCursor``."""
+    try:
+        position = parse_person(cursor)
+    except ValueError:
+        raise InvalidCursor(cursor) from None
+    if abs(position) > ID_MAX:
+        raise InvalidCursor(cursor)
+    return position
 
 
 def fetched(database: SqliteDatabase, query: "ModelSelect[Any]") -> list[Row]:

@@ -6,12 +6,13 @@ from peewee import SqliteDatabase
 
 from engine.domain import presence
 from engine.domain.event_views import moment, participant_json
+from engine.domain.ids import person
 from engine.domain.participation import NEVER
 from engine.domain.presence import Interval
 from engine.domain.views import iso, seconds
 from engine.storage.database import driver
 from engine.storage.event_rows import find_event
-from engine.storage.pages import Page, Row, Times, id_position
+from engine.storage.pages import ID_MIN, Page, Row, Times, person_position
 from engine.storage.scoring import Person, Scoring
 
 # What the outbox calls it, and what it means for a badge; one that is delivered to nobody is only recorded.
@@ -71,7 +72,7 @@ def badges(
 
 
 def _position(cursor: str | None) -> int:
-    return -1 if cursor is None else id_position(cursor)
+    return ID_MIN if cursor is None else person_position(cursor)
 
 
 def _participant(found: Scoring, person: Person, *, intervals: bool) -> Row:
@@ -98,7 +99,7 @@ def _interval(it: Interval) -> Row:
 
 def _badge(user_id: int, awarded_at: int, distributor: str, status: str | None, detail: str | None) -> Row:
     return {
-        "userId": str(user_id),
+        "userId": person(user_id),
         "awardedAt": iso(awarded_at),
         "distributor": distributor,
         "status": DELIVERIES[status],

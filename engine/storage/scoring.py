@@ -17,6 +17,7 @@ from engine.domain.event_views import is_eligible
 from engine.domain.events import Event, EventStatus
 from engine.domain.participation import attendees, company, score
 from engine.storage.event_rows import PARTICIPANT_COLUMNS, read_participant
+from engine.storage.pages import ID_MIN
 from engine.storage.stay_queries import find_stays
 
 # Of an active event's participants so many are scored at once where not all of them are wanted.
@@ -62,7 +63,7 @@ class Scoring:
 
     def everybody(self) -> Iterator[Person]:
         """Yield all participants; the stays without spans unless the event is active."""
-        return self._people(self._rows(-1, -1), spans=False)
+        return self._people(self._rows(ID_MIN, -1), spans=False)
 
     def people(self, after: int, limit: int, eligible: bool | None, *, spans: bool) -> Iterator[Person]:
         """Yield at least ``limit`` participants of this verdict, if there are, by their ids ``after`` one."""

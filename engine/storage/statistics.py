@@ -15,6 +15,7 @@ from engine.domain import views
 from engine.domain.attendance import NOTHING
 from engine.domain.event_views import EVENT_STATUS_NAMES, REASON_NAMES, moment
 from engine.domain.events import Event, EventStatus
+from engine.domain.ids import person
 from engine.domain.presence import peak
 from engine.storage.database import driver
 from engine.storage.pages import Row, Times
@@ -121,7 +122,7 @@ def user_stats(database: SqliteDatabase, user_id: int, guild_id: int | None = No
         guilds = connection.execute(_SESSIONS_OF_USER, of).fetchall()
         times = Times.read(database)
     return {
-        "userId": str(user_id),
+        "userId": person(user_id),
         "guildId": None if guild_id is None else str(guild_id),
         "eventsAttended": attended,
         "eventsEligible": eligible,

@@ -19,7 +19,7 @@ from tests.storage.ledgers import GUILD, T, Writer
 EVENT_ID = 900
 CHANNELS = (70, 71)
 ELSEWHERE = 79
-USERS = (1, 2, 3, 12)
+USERS = (-2, 1, 3, 12)  # the first asked to be forgotten
 ROLES = ((), (5,), (5, 6))
 FLAGS = tuple(map(int, (0, 0, *VoiceFlags)))
 SCHEDULED, ACTIVE, ENDED, CANCELLED = EventStatus

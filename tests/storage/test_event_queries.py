@@ -171,7 +171,7 @@ def end_of(event):
     return event.updated_at if event.status is CANCELLED else float("inf")
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "٣", str(2**63), "1" * 5_000])
+@pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "٣", str(2**63), "forgotten-3", "1" * 5_000])
 def test_what_is_no_id_is_no_cursor(write, reads, cursor):
     with pytest.raises(InvalidCursor):
         reads.events(EventFilter(), cursor=cursor)

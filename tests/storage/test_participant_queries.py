@@ -10,6 +10,7 @@ from engine.domain.effects import SettleOutbox
 from engine.domain.event_effects import AwardBadges, SaveEvent, SaveParticipants
 from engine.domain.event_views import participant_json
 from engine.domain.events import Event, EventStatus, Policy
+from engine.domain.ids import person
 from engine.domain.rules import BadgeRules
 from engine.domain.views import iso
 from engine.storage.ledger import SqlLedger
@@ -59,7 +60,7 @@ def test_intervals_cover_presence_and_come_to_the_time_counted(files, it):
     path = files()
     it.write(path)
     for row in pages(SqlReads(path).participants, 2, intervals=True):
-        there = times_of(it, int(row["userId"]))
+        there = times_of(it, row["userId"])
         found = row["intervals"]
         lasting = [time for time in found if time["duration"]]
         assert [(time["joinTime"], time["channelId"], time["duration"]) for time in lasting] == [
@@ -70,7 +71,7 @@ def test_intervals_cover_presence_and_come_to_the_time_counted(files, it):
         assert row["joinTime"] == min([row["enteredAt"], *(time["joinTime"] for time in found)])
         assert row["leaveTime"] == (found[-1]["leaveTime"] if found else row["endDate"])
         is_there = it.event.status is ACTIVE and any(
-            stay.left_at is None for stay in it.here if str(stay.user_id) == row["userId"]
+            stay.left_at is None for stay in it.here if person(stay.user_id) == row["userId"]
         )
         assert (row["leaveTime"] is None) == is_there
 
@@ -82,7 +83,7 @@ def total(rows, name):
 def times_of(it, user_id):
     """Look at every ms: in which channel was this user? Where readings overlap, the earlier stay's holds."""
     policy, edge, times = it.event.policy, it.event.started_at, []
-    for stay in (stay for stay in it.here if stay.user_id == user_id):
+    for stay in (stay for stay in it.here if person(stay.user_id) == user_id):
         begins_at = stay.joined_at - policy.generous * stay.joined_slack_ms
         left_at = it.now if stay.left_at is None else stay.left_at + policy.generous * stay.left_slack_ms
         ends_at = left_at if it.event.ended_at is None else min(left_at, it.event.ended_at)
@@ -200,7 +201,7 @@ def test_of_no_event_there_is_no_page(write, reads):
     assert reads.badges(1) is None
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "٣", str(2**63), "1" * 5_000])
+@pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "٣", str(2**63), "forgotten-x", "1" * 5_000])
 def test_what_is_no_id_is_no_cursor(write, reads, cursor):
     write(SaveEvent(EVENT))
     for read in (reads.participants, reads.badges):
@@ -225,6 +226,17 @@ def test_badges_say_what_became_of_them(write, reads):
         [badge("3", "pending"), badge("4", "recorded", distributor="none", at=T + 151)],
         None,
     )
+
+
+def test_who_asked_to_be_forgotten_has_a_place_in_the_lists(write, reads):
+    rows = [Participant(user_id, T + 110, T + 110, T + 130, eligible=True) for user_id in (-2, -1, 1)]
+    write(
+        SaveEvent(replace(EVENT, status=ENDED, ended_at=T + 200)),
+        SaveParticipants(GUILD, EVENT_ID, tuple(rows)),
+        AwardBadges(GUILD, EVENT_ID, (-2, -1, 1), BadgeRules(), T + 200),
+    )
+    for read in (reads.participants, reads.badges):
+        assert [it["userId"] for it in pages(read, 1)] == ["forgotten-2", "forgotten-1", "1"]
 
 
 def badge(user_id, status, *, distributor="webhook", detail=None, at=T + 150):
