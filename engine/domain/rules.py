@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from engine.domain.events import Policy
+from engine.domain.tracking import Override
 
 DAY_MS = 86_400_000
 # The journal is trimmed now and then, by another clock than ours.
@@ -43,6 +44,26 @@ class EventRules(Struct, frozen=True, gc=False):
         return BadgeRules() if role_id is None else BadgeRules("role", role_id)
 
 
+class TrackingRules(Struct, frozen=True):
+    """How trackers' marks come to a deadline, and what then, from ``[trackers]``.
+
+    ``trackers``: the labels of all that run. ``mode_all``: only while all of them hold a subject inactive
+    does its deadline run. ``combine``: which of their deadlines. ``on_expiry``: of a player. ``pause``: have
+    whoever plays pause while inactive. ``ask``: listeners decide, within ``ask_within_ms``. ``overrides``: by
+    a player's guild or an event's id.
+    """
+
+    trackers: tuple[str, ...] = ()
+    mode_all: bool = False
+    combine: Literal["lowest", "highest", "average"] = "lowest"
+    default_timeout_ms: int = 30_000
+    on_expiry: Literal["disconnect", "notify", "none"] = "disconnect"
+    pause: bool = False
+    ask: bool = False
+    ask_within_ms: int = 10_000
+    overrides: dict[int, Override] = {}
+
+
 class Rules(Struct, frozen=True):
     """``log_channel_id``: where a line about each gap is posted, if anywhere.
 
@@ -56,6 +77,7 @@ class Rules(Struct, frozen=True):
     log_channel_id: int | None = None
     events: EventRules = EventRules()
     opt_out: frozenset[int] = frozenset()
+    tracking: TrackingRules = TrackingRules()
     retention_ms: int = 0
     forgotten_ms: int = DAY_MS + FORGOTTEN_MARGIN_MS
 

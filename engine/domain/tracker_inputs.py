@@ -1,0 +1,74 @@
+"""What trackers, listeners and whoever plays tell the engine: journaled like everything else."""
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+
+class SubjectMark(Struct, frozen=True, array_like=True, gc=False):
+    """One mark of a scope. ``kind``: tracking.SubjectKind; a player's ``subject_id`` is its guild's."""
+
+    guild_id: int
+    kind: int
+    subject_id: int
+    inactive: bool
+    timeout_ms: int | None = None
+
+
+class ScopeCommitted(Struct, frozen=True, array_like=True, tag=23, gc=False):
+    """All marks of one scope, to each partition those of its guilds. The last one of a subject counts."""
+
+    at: int
+    tracker: str
+    marks: tuple[SubjectMark, ...]
+
+
+class TrackersKnown(Struct, frozen=True, array_like=True, tag=24, gc=False):
+    """The trackers that run, to every partition. The marks of all others are dropped."""
+
+    at: int
+    trackers: tuple[str, ...]
+
+
+class SubjectOverridden(Struct, frozen=True, array_like=True, tag=25, gc=False):
+    """A run-time override or exemption of one subject; with nothing set, the end of one."""
+
+    at: int
+    guild_id: int
+    kind: int
+    subject_id: int
+    timeout_ms: int | None = None
+    trackers: tuple[str, ...] | None = None
+    exempt: bool = False
+    request_id: str = ""
+
+
+class ExpiryDecided(Struct, frozen=True, array_like=True, tag=26, gc=False):
+    """What the listeners decided about a passed ``deadline``. ``decision``: tracking.Decision."""
+
+    at: int
+    guild_id: int
+    kind: int
+    subject_id: int
+    deadline: int
+    decision: int
+    postpone_ms: int = 0
+
+
+class PlayerReported(Struct, frozen=True, array_like=True, tag=27, gc=False):
+    """What whoever plays tells of the guild's player. ``state``: tracking.PlayerState."""
+
+    at: int
+    guild_id: int
+    state: int
+    request_id: str = ""
+
+
+class TimePassed(Struct, frozen=True, array_like=True, tag=28, gc=False):
+    """That time has come for a guild's deadlines. Never journaled: the partition tells it."""
+
+    at: int
+    guild_id: int
+
+
+TrackerInput: TypeAlias = ScopeCommitted | TrackersKnown | SubjectOverridden | ExpiryDecided | PlayerReported
