@@ -15,6 +15,7 @@ from engine.domain.effects import (
     DropSession,
     DropSpans,
     Effect,
+    ForgetMember,
     GrantRole,
     PostMessage,
     SaveChannel,
@@ -91,6 +92,7 @@ class Batch:
         self._dropped: dict[Key, int] = {}  # by key: how many spans had been taken when it was dropped
         self._spans: list[Row] = []
         self._guilds: dict[int, Row] = {}
+        self.forgets: list[ForgetMember] = []  # the ledger's to do, behind all others
         self._of_events = EventBatch()
         self._statements: list[tuple[str, Sequence[Any]]] = []  # the rare ones, in order
         takers = _TAKERS
@@ -196,6 +198,9 @@ class Batch:
         row = ("done" if it.ok else "failed", it.detail, it.at, it.outbox_id)
         self._statements.append((_SETTLE_OUTBOX, row))
 
+    def _forget_member(self, it: ForgetMember) -> None:
+        self.forgets.append(it)
+
     def _take_of_event(self, effect: Effect) -> None:
         self._of_events.take(effect)
 
@@ -215,6 +220,7 @@ _TAKERS: dict[type[Effect], Callable[[Batch, Any], None]] = {
     GrantRole: Batch._grant_role,  # noqa: SLF001
     AwardBadges: Batch._award_badges,  # noqa: SLF001
     SettleOutbox: Batch._settle_outbox,  # noqa: SLF001
+    ForgetMember: Batch._forget_member,  # noqa: SLF001
     FollowParticipants: Batch._pass,  # noqa: SLF001
     Answer: Batch._pass,  # noqa: SLF001
     **dict.fromkeys(TAKEN, Batch._take_of_event),  # noqa: SLF001

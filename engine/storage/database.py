@@ -28,6 +28,8 @@ DURABLE: dict[str, int | str] = {
     "wal_autocheckpoint": CHECKPOINT_PAGES,
     "journal_size_limit": CHECKPOINT_PAGES * 4096,
     "temp_store": "memory",
+    # What is deleted is overwritten with zeros: who asked to be forgotten is not to be found in free pages.
+    "secure_delete": 1,
 }
 
 # The driver looks for an adapter of each None that it binds, and finding none takes it twice as long as being

@@ -20,6 +20,7 @@ from engine.domain.event_effects import (
     SaveParticipants,
     UnlinkSession,
 )
+from engine.domain.ids import is_pseudonym
 from engine.domain.views import iso
 from engine.storage.event_rows import EVENT_COLUMNS, event_row, participant_row
 from engine.storage.rows import Row, statements, write_rows
@@ -167,7 +168,7 @@ def badge_statements(it: AwardBadges) -> Iterator[tuple[str, list[Any]]]:
 def _payload(it: AwardBadges, user_id: int, outbox_id: str) -> GrantRole | dict[str, str] | None:
     """Return what is delivered; None where the badge is its record and nothing else."""
     distributor, role_id = it.badges.distributor, it.badges.role_id
-    if distributor == "none":
+    if distributor == "none" or is_pseudonym(user_id):
         return None
     if distributor == "role":
         return None if role_id is None else GrantRole(outbox_id, it.guild_id, user_id, role_id, it.at)

@@ -37,6 +37,12 @@ def find_open_events(connection: Connection) -> list[Event]:
     return [read_event(row) for row in rows]
 
 
+def find_begun_events(connection: Connection, guild_id: int) -> list[Event]:
+    """Return a guild's events that are going on or over."""
+    wanted = f"{_EVENTS} WHERE guild_id = ? AND started_at IS NOT NULL ORDER BY started_at, event_id"
+    return [read_event(row) for row in connection.execute(wanted, (guild_id,))]
+
+
 def find_participants(connection: Connection, event_id: int) -> list[Participant]:
     """Return an event's participants, in order of their user ids."""
     return [read_participant(row) for row in connection.execute(_PARTICIPANTS, (event_id,))]

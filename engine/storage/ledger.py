@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,6 @@ from engine.domain.effects import GrantRole, PostMessage, ToDiscord
 from engine.domain.events import Event
 from engine.domain.gateway import Connection
 from engine.domain.guild import GuildState
-from engine.domain.ids import partition_of
 from engine.domain.lifecycle import Standing
 from engine.domain.partition import START, PartitionState
 from engine.storage.attendance_rows import find_attendance
@@ -22,9 +21,12 @@ from engine.storage.audit import Audit
 from engine.storage.batch import Batch
 from engine.storage.database import driver, faults, open_database, open_readonly
 from engine.storage.event_rows import find_event, find_open_events
+from engine.storage.forgetting import Counts, Share, find_forgotten, forget_member, guilds_of, write_forgotten
 from engine.storage.guild_rows import OPEN_SESSIONS, find_guild, find_standing, read_session
 from engine.storage.live import live_value
 from engine.storage.protocols import Attendance, Commit, StorageError
+from engine.storage.retention import Pruning
+from engine.storage.wiping import wipe
 
 # A writer's life that has been silent for so long sends nothing again.
 SOURCE_MEMORY_MS = 7 * 24 * 3_600_000
@@ -69,11 +71,13 @@ class SqlLedger:
     """
 
     def __init__(self, path: Path, partition: int, partitions: int = 1) -> None:
-        self._path, self._partition, self._partitions = path, partition, partitions
+        self._path, self._partition = path, partition
         self._writing, self._reading = threading.Lock(), threading.Lock()
         self._prune_due_at = 0
         self._writer = open_database(path)
         self._reader = open_readonly(path)
+        self._mine = Share(partition, partitions)
+        self._pruning = Pruning(self._mine)
         self._audits: list[Audit] = []  # guarded as the reading connection
 
     def close(self) -> None:
@@ -91,12 +95,14 @@ class SqlLedger:
             stands = connection.execute(_STANDS, mine).fetchone()
             sources = connection.execute(_SOURCES, mine).fetchall()
             connections = connection.execute(_CONNECTIONS, mine).fetchall()
+            forgotten = find_forgotten(connection, self._partition)
         cursor, now = stands or (START, 0)
         return PartitionState(
             cursor=cursor,
             now=now,
             sources={source: (seq, at) for source, seq, at in sources},
             connections={name: Connection(shard, at, bool(up)) for name, shard, at, up in connections},
+            forgotten=forgotten,
         )
 
     def load_guild(self, guild_id: int, now: int) -> GuildState:
@@ -107,22 +113,40 @@ class SqlLedger:
     def present_guilds(self) -> list[int]:
         """Return this partition's guilds that the bot is in, in order of their ids."""
         with self._snapshot() as connection:
-            return [guild_id for (guild_id,) in connection.execute(_PRESENT) if self._mine(guild_id)]
+            return [guild_id for (guild_id,) in connection.execute(_PRESENT) if self._mine.has(guild_id)]
 
-    def commit(self, commit: Commit) -> None:
+    def commit(self, commit: Commit) -> Counts:
         """Write all of a commit or nothing; see ``protocols.Ledger.commit``."""
-        batch = Batch(commit.effects)
+        batch, counts = Batch(commit.effects), Counts()
         with self._writing, faults(self._path), _transaction(self._writer) as connection:
             if not self._move_cursor(connection, commit):
-                return
+                return counts
             batch.write(connection)
+            for it in batch.forgets:
+                counts = forget_member(connection, it, self._mine)
             self._write_partition(connection, commit)
+        return counts
+
+    def guilds_of(self, user_id: int) -> list[int]:
+        """Return this partition's guilds in which something is known of a person, in order of their ids."""
+        with self._snapshot() as connection:
+            return [guild_id for guild_id in guilds_of(connection, user_id) if self._mine.has(guild_id)]
+
+    def wipe(self, forgotten: Iterable[int]) -> bool:
+        """Leave nothing of these users in the ledger's files; see ``wiping.wipe``."""
+        with self._writing, faults(self._path):
+            return wipe(driver(self._writer), self._path, forgotten)
+
+    def prune(self, before: int) -> bool:
+        """Remove a portion of the sessions that ended before a moment; True while there may be more."""
+        with self._writing, faults(self._path), _transaction(self._writer) as connection:
+            return self._pruning.portion(connection, before)
 
     def pending_outbox(self, limit: int) -> list[ToDiscord]:
         """Return this partition's outbox effects upon Discord without an outcome, oldest first."""
         with self._snapshot() as connection:
             rows = connection.execute(_PENDING)
-            mine = ((kind, payload) for guild_id, kind, payload in rows if self._mine(guild_id))
+            mine = ((kind, payload) for guild_id, kind, payload in rows if self._mine.has(guild_id))
             return [
                 # By its kind, not by the tag in it: the first release wrote none.
                 msgspec.json.decode(payload, type=_TO_DISCORD[kind])
@@ -132,13 +156,13 @@ class SqlLedger:
     def open_events(self) -> list[Event]:
         """Return this partition's events that are scheduled, active, or ended and not settled."""
         with self._snapshot() as connection:
-            return [it for it in find_open_events(connection) if self._mine(it.guild_id)]
+            return [it for it in find_open_events(connection) if self._mine.has(it.guild_id)]
 
     def load_event(self, event_id: int) -> Event | None:
         """Return one of this partition's events."""
         with self._snapshot() as connection:
             found = find_event(connection, event_id)
-        return found if found is not None and self._mine(found.guild_id) else None
+        return found if found is not None and self._mine.has(found.guild_id) else None
 
     def load_attendance(self, event: Event) -> Attendance:
         """Return what there is of an event's attendance; see ``protocols.Ledger.load_attendance``."""
@@ -166,12 +190,9 @@ class SqlLedger:
             guild_id = _next_guild(connection, -1)
             while guild_id is not None:
                 rows = connection.execute(OPEN_SESSIONS, (guild_id,)).fetchall()
-                if rows and self._mine(guild_id):
+                if rows and self._mine.has(guild_id):
                     yield guild_id, [(row[0], live_value(read_session(row))) for row in rows]
                 guild_id = _next_guild(connection, guild_id)
-
-    def _mine(self, guild_id: int) -> bool:
-        return partition_of(guild_id, self._partitions) == self._partition
 
     @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -213,6 +234,8 @@ class SqlLedger:
                 for position, (name, it) in enumerate(state.connections.items())
             ]
             connection.executemany(_SAVE_CONNECTION, rows)
+        if commit.forgotten_changed:
+            write_forgotten(connection, number, state.forgotten)
         letters = [(number, *letter) for letter in commit.dead_letters]
         connection.executemany(_SAVE_DEAD_LETTER, letters)
 

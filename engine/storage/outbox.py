@@ -4,7 +4,7 @@ The ledger is what remembers an effect until its outcome is journaled; this stre
 be lost (the engine sends again) and may carry an effect twice (its ``outbox_id`` tells).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -12,7 +12,7 @@ import msgspec
 import redis
 import structlog
 
-from engine.domain.effects import PostMessage, ToDiscord
+from engine.domain.effects import GrantRole, PostMessage, ToDiscord
 from engine.storage.redis_client import Wire, away_as_connection_error, connect, pack
 
 STREAM = "rollcall:outbox"
@@ -20,6 +20,7 @@ GROUP = "ingest"
 FIELD = b"m"
 RECEIVE_MAX = 100
 BLOCK_MAX_MS = 2_000
+_TAKEN_BACK = (("XACK", GROUP), ("XDEL",))
 
 _log = structlog.get_logger(__name__)
 _encoder = msgspec.msgpack.Encoder()
@@ -37,6 +38,18 @@ class OutboxSender:
     def send(self, messages: Iterable[ToDiscord]) -> None:
         """Send messages, in order. Raises ``ConnectionError``: then send them all again."""
         commands = [("XADD", STREAM, "*", FIELD, _encoder.encode(message)) for message in messages]
+        if commands:
+            self._wire.exchange(pack(commands), len(commands))
+
+    def withdraw(self, forgotten: Mapping[int, int]) -> None:
+        """Take back what was sent for users, each up to a moment, unless it is done already.
+
+        Raises ``ConnectionError``: then do it again.
+        """
+        found = self._wire.ask("XRANGE", STREAM, "-", "+")
+        receipts = [receipt for receipt, fields in found if _is_for(fields, forgotten)]
+        # Without the group the server answers 0; acknowledged, so that the ingest does not find it empty.
+        commands = [(name, STREAM, *group, it) for it in receipts for name, *group in _TAKEN_BACK]
         if commands:
             self._wire.exchange(pack(commands), len(commands))
 
@@ -121,6 +134,14 @@ class OutboxReceiver:
                 continue
             self._handed_out.add(receipt)
             yield receipt, message
+
+
+def _is_for(fields: Sequence[bytes], forgotten: Mapping[int, int]) -> bool:
+    try:
+        message = _decoded(fields[1])
+    except (IndexError, msgspec.MsgspecError):
+        return False
+    return isinstance(message, GrantRole) and message.at <= forgotten.get(message.user_id, -1)
 
 
 def _decoded(raw: bytes) -> ToDiscord:

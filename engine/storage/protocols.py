@@ -1,6 +1,6 @@
 """What the actors and the adapter may ask of storage. The back-ends stand beside; nobody else names them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -81,8 +81,8 @@ class DeadLetter(NamedTuple):
 class Commit:
     """One ledger transaction: the effects of a batch, and the partition's state after it.
 
-    ``before`` is the cursor the ledger must stand at. ``state.sources`` and ``.connections`` are whole;
-    ``sources_changed`` names the sources whose rows must be written.
+    ``before`` is the cursor the ledger must stand at. ``state.sources``, ``.connections`` and ``.forgotten``
+    are whole; ``sources_changed`` names the sources whose rows must be written.
     """
 
     before: str
@@ -91,6 +91,7 @@ class Commit:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     sources_changed: set[str] = field(default_factory=set)
     connections_changed: bool = False
+    forgotten_changed: bool = False
 
 
 class Attendance(NamedTuple):
@@ -120,12 +121,27 @@ class Ledger(Protocol):
         """Return the partition's guilds that the bot is in, as of the last commit, in order of their ids."""
         ...
 
-    def commit(self, commit: Commit) -> None:
-        """Write all of it or nothing.
+    def commit(self, commit: Commit) -> dict[str, int]:
+        """Write all of it or nothing. Returns how many rows were forgotten, where the commit says so.
 
         A commit that took effect before (the reply was lost) is recognised by its cursor and does nothing.
         Raises ``StorageBusy`` if trying again later may help (locked, full), ``StorageError`` if not.
         """
+        ...
+
+    def guilds_of(self, user_id: int) -> list[int]:
+        """Return the partition's guilds in which something is known of a person, as of the last commit."""
+        ...
+
+    def wipe(self, forgotten: Iterable[int]) -> bool:
+        """Leave nothing of these users where rows were; False where that must be tried again later.
+
+        May take seconds, in which nothing can be committed.
+        """
+        ...
+
+    def prune(self, before: int) -> bool:
+        """Remove a portion of the sessions that ended before a moment; True while there may be more."""
         ...
 
     def pending_outbox(self, limit: int) -> list[ToDiscord]:
@@ -185,7 +201,7 @@ class LiveState(Protocol):
         sessions: Iterable[tuple[int, Sequence[tuple[int, bytes]]]],
         active: Iterable[tuple[Event, Sequence[Participant]]] = (),
     ) -> None:
-        """Replace the whole mirror by what the ledger says, as of ``cursor``: open sessions, active events."""
+        """Replace the whole mirror by what the ledger says as of ``cursor``: open sessions, active events."""
         ...
 
 
@@ -194,6 +210,10 @@ class OutboxSender(Protocol):
 
     def send(self, messages: list[ToDiscord]) -> None:
         """Send them, at least once each; the receiver knows them by their ids."""
+        ...
+
+    def withdraw(self, forgotten: Mapping[int, int]) -> None:
+        """Take back what was sent for users, each up to a moment, and has not been done."""
         ...
 
 

@@ -142,3 +142,20 @@ def test_an_absent_server_is_a_connection_error(tmp_path, make_receiver):
         sender.send([message(1)])
     with pytest.raises(ConnectionError):
         receiver.receive(0)
+
+
+def test_what_is_for_someone_forgotten_is_taken_back(sender, make_receiver, client):
+    def grant(user_id, at):
+        return GrantRole(f"badge-{at}-{user_id}", 1 << 22, user_id, 77, at)
+
+    receiver = make_receiver()
+    sender.withdraw({5: 100})  # without a stream
+    sender.send([grant(5, 99)])
+    receiver.receive(0)  # in the ingest's hands, and not done
+    sender.send([message(1), grant(5, 100), grant(5, 101), grant(6, 99)])
+    client.xadd(STREAM, {"m": b"noise"})
+    sender.withdraw({5: 100})
+    assert client.xlen(STREAM) == 4
+    assert client.xpending(STREAM, "ingest")["pending"] == 0
+    found = [it for _, it in make_receiver().receive(0)]
+    assert found == [message(1), grant(5, 101), grant(6, 99)]
