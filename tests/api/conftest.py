@@ -1,8 +1,6 @@
 import secrets
 import socket
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,64 +14,15 @@ from engine.domain.effects import Effect, SaveSession, SaveSpan, Status
 from engine.domain.inputs import VoiceFlags
 from engine.domain.partition import START, PartitionState
 from engine.domain.sessions import Session
-from engine.inspection import Readiness, Sample
 from engine.storage.ledger import SqlLedger
 from engine.storage.protocols import Commit
 from engine.storage.queries import SqlReads
+from engine.storage.redis_client import connect
+from tests.api.evening import hold
+from tests.api.running import LEAST, MINUTE, RunningEngine, wait_until
+from tests.api.still_engine import StillEngine
 
 NOON = 1_772_366_400_000  # 2026-03-01T12:00:00Z
-
-GUILD = {
-    "name": "guild:10",
-    "kind": "guild",
-    "state": "running",
-    "inbox": 0,
-    "restarts": 0,
-    "openSessions": 2,
-    "lastAt": "2026-03-01T18:00:00.000Z",
-}
-
-
-class StillEngine:
-    """An engine that stands still: the simplest that keeps the contract of `Inspection`."""
-
-    def __init__(self) -> None:
-        self.is_alive = True
-        self.reasons: list[str] = []
-        self.asked = threading.Event()
-        self.hold: threading.Event | None = None  # what `live` waits for, where set
-
-    def alive(self) -> bool:
-        return self.is_alive
-
-    def readiness(self) -> Readiness:
-        return Readiness(ready=not self.reasons, reasons=self.reasons)
-
-    def overview(self) -> dict[str, Any]:
-        return {"version": "1", "openSessions": 2}
-
-    def actors(self) -> list[dict[str, Any]]:
-        return [GUILD]
-
-    def actor(self, name: str) -> dict[str, Any] | None:
-        return GUILD | {"describe": {"sessions": {}}} if name == GUILD["name"] else None
-
-    def journal(self) -> list[dict[str, Any]]:
-        return [{"partition": 0, "cursor": "5-0", "lastId": "7-0", "length": 7, "lag": 2}]
-
-    def live(self) -> dict[str, Any]:
-        self.asked.set()
-        if self.hold is not None:
-            self.hold.wait(30)
-        return {"cursor": "5-0", "guilds": 1, "sessions": 2, "rebuilt": None}
-
-    def top(self) -> dict[str, Any]:
-        return {"at": "2026-03-01T18:00:00.000Z", "counters": {"entries": 5}, "gauges": {"lag": 2}}
-
-    def samples(self) -> Iterator[Sample]:
-        yield Sample("rollcall_entries_total", "counter", "Entries taken.", 5, {"partition": "0"})
-        yield Sample("rollcall_entries_total", "counter", "Entries taken.", 7, {"partition": "1"})
-        yield Sample("rollcall_open_sessions", "gauge", "Sessions open now.", 2)
 
 
 def completed(user_id: int, joined_at: int, left_at: int, **facts: Any) -> SaveSession:
@@ -110,15 +59,9 @@ def reads(ledger) -> SqlReads:
     return SqlReads(ledger)
 
 
-@pytest.fixture(scope="session")
-def wait_until():
-    def wait(condition, timeout_s: float = 10) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < deadline, "it did not come"
-            time.sleep(0.01)
-
-    return wait
+@pytest.fixture(scope="session", name="wait_until")
+def _wait_until():
+    return wait_until
 
 
 @pytest.fixture
@@ -186,3 +129,59 @@ def unix(server, socket_path) -> Iterator[httpx.Client]:
 def taken_port() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as other:
         yield other.getsockname()[1]
+
+
+@pytest.fixture
+def running(redis_url, tmp_path) -> Iterator[RunningEngine]:
+    """A real engine that requests may change."""
+    with RunningEngine(redis_url, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def api(running, engine, token) -> Iterator[httpx.Client]:
+    """A client of the running engine's API, over TCP."""
+    with running.served(engine, token) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def shared_engine(redis_server, tmp_path_factory) -> Iterator[RunningEngine]:
+    """One real engine for all tests of a module: none of them changes the guild, or what others made."""
+    with connect(redis_server.url) as client:
+        client.flushall()
+    with RunningEngine(redis_server.url, tmp_path_factory.mktemp("engine")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_api(shared_engine, token) -> Iterator[httpx.Client]:
+    with shared_engine.served(StillEngine(), token) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def evening(shared_api, shared_engine) -> dict[str, str]:
+    return hold(shared_api, shared_engine)
+
+
+@pytest.fixture
+def make(api) -> Callable[..., dict[str, Any]]:
+    """Make an event and return it."""
+
+    def make(**fields):
+        answer = api.post("/events", json=LEAST | fields)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    return make
+
+
+@pytest.fixture
+def at(running) -> Callable[[int], None]:
+    """``at(minute)``: it is that many minutes after noon from now on."""
+
+    def at(minute):
+        running.desk.at = NOON + minute * MINUTE
+
+    return at

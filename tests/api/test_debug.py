@@ -41,3 +41,17 @@ def test_reading_is_all_that_these_paths_do(unix):
     answer = unix.post("/debug/actors")
     assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
     assert answer.headers["Allow"] == "GET"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/events", "GET, POST"),
+        ("PUT", "/events/1", "GET, PATCH"),
+        ("GET", "/events/1/stop", "PUT"),
+        ("POST", "/openapi.json", "GET, HEAD"),
+    ],
+)
+def test_a_refused_method_is_answered_with_all_that_are_not(unix, method, path, allowed):
+    answer = unix.request(method, path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)

@@ -139,9 +139,19 @@ def test_a_defect_is_answered_without_detail_and_logged_without_the_token(tcp, e
 
 def test_the_token_is_not_logged(stranger, tcp, token, capfd):
     stranger.get("/debug/live", headers={"Authorization": f"Basic {token}"})
-    tcp.get("/debug/live")
-    tcp.get("/no/such/path")
+    stranger.get(f"/sessions?token={token}")
+    for path in ("/debug/live", "/no/such/path", "/events/x", "/events?limit=x"):
+        tcp.get(path)
+    tcp.post("/events", content=b"{", headers={"Content-Type": "application/json"})
     assert token not in "".join(capfd.readouterr())
+
+
+def test_no_answer_holds_the_token(stranger, tcp, token):
+    for path in ("/openapi.json", "/no/such/path", "/events", "/events?limit=x", "/events/x", "/debug/top"):
+        for client in (stranger, tcp):
+            answer = client.get(path)
+            assert token not in answer.text
+            assert token not in str(answer.headers)
 
 
 def test_no_answer_names_the_server(stranger):

@@ -10,7 +10,8 @@ from contextlib import ExitStack, suppress
 import httpx
 import pytest
 
-from engine.api.server import MAX_CONCURRENT, ListenError
+from engine.api.app import create_app
+from engine.api.server import MAX_CONCURRENT, ApiServer, ListenError, refuse_open_door
 
 
 def test_the_socket_is_for_this_account_only(server, socket_path):
@@ -32,6 +33,53 @@ def test_a_taken_port_is_told_in_one_line(serve, taken_port):
     assert str(caught.value) == (
         f"api.port: 127.0.0.1:{taken_port} is taken by another process: choose another port"
     )
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "10.0.0.1"]
+)
+@pytest.mark.parametrize("token", [None, ""])
+def test_beyond_loopback_nothing_listens_without_a_token(host, token):
+    with pytest.raises(ListenError) as caught:
+        refuse_open_door(host, token, "ROLLCALL_TOKEN")
+    assert str(caught.value) == (
+        f"api.host: {host} is open to other machines: set a token in ROLLCALL_TOKEN, or listen on 127.0.0.1"
+    )
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
+def test_loopback_needs_no_token(host):
+    refuse_open_door(host, None, "ROLLCALL_TOKEN")
+
+
+def test_with_a_token_every_address_will_do():
+    refuse_open_door("0.0.0.0", "a token", "ROLLCALL_TOKEN")
+
+
+def test_a_name_is_as_open_as_any_of_its_addresses(monkeypatch):
+    def resolve(*_, **__):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (it, 0)) for it in ("127.0.0.1", "192.0.2.7")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with pytest.raises(
+        ListenError, match=r"^api\.host: den\.example \(192\.0\.2\.7\) is open to other machines"
+    ):
+        refuse_open_door("den.example", None, "ROLLCALL_TOKEN")
+
+
+@pytest.mark.parametrize("host", ["no.such.host", "x" * 70])  # the second is none by its form
+def test_a_host_that_is_none_is_told_in_one_line(host, socket_path, engine, reads, monkeypatch):
+    def unknown(host, *_, **__):
+        host.encode("idna")
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    line = rf"^api\.host: cannot listen on {host} \(.+\): choose an address of this machine$"
+    with pytest.raises(ListenError, match=line):
+        refuse_open_door(host, None, "ROLLCALL_TOKEN")
+    app = create_app(engine, reads, None, require_token=False)
+    with pytest.raises(ListenError, match=line):
+        ApiServer(app, app, host, 0, socket_path).start()
 
 
 def test_a_socket_left_by_a_killed_process_is_replaced(serve, socket_path):

@@ -91,6 +91,7 @@ def test_a_filter_leaves_what_fits(unix, query, users):
     [
         ("guildId=ten", "guildId"),
         ("guildId=-1", "guildId"),
+        ("userId=forgotten-1", "userId"),  # a person can be asked for as long as there is one
         ("userId=9223372036854775808", "userId"),
         ("userId=%D9%A1", "userId"),  # a digit, but none of ours
         ("channelId=1%0A", "channelId"),

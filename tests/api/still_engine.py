@@ -1,0 +1,59 @@
+"""What the API shows of an engine, without one."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from engine.inspection import Readiness, Sample
+
+GUILD = {
+    "name": "guild:10",
+    "kind": "guild",
+    "state": "running",
+    "inbox": 0,
+    "restarts": 0,
+    "openSessions": 2,
+    "lastAt": "2026-03-01T18:00:00.000Z",
+}
+
+
+class StillEngine:
+    """An engine that stands still: the simplest that keeps the contract of `Inspection`."""
+
+    def __init__(self) -> None:
+        self.is_alive = True
+        self.reasons: list[str] = []
+        self.asked = threading.Event()
+        self.hold: threading.Event | None = None  # what `live` waits for, where set
+
+    def alive(self) -> bool:
+        return self.is_alive
+
+    def readiness(self) -> Readiness:
+        return Readiness(ready=not self.reasons, reasons=self.reasons)
+
+    def overview(self) -> dict[str, Any]:
+        return {"version": "1", "openSessions": 2}
+
+    def actors(self) -> list[dict[str, Any]]:
+        return [GUILD]
+
+    def actor(self, name: str) -> dict[str, Any] | None:
+        return GUILD | {"describe": {"sessions": {}}} if name == GUILD["name"] else None
+
+    def journal(self) -> list[dict[str, Any]]:
+        return [{"partition": 0, "cursor": "5-0", "lastId": "7-0", "length": 7, "lag": 2}]
+
+    def live(self) -> dict[str, Any]:
+        self.asked.set()
+        if self.hold is not None:
+            self.hold.wait(30)
+        return {"cursor": "5-0", "guilds": 1, "sessions": 2, "rebuilt": None}
+
+    def top(self) -> dict[str, Any]:
+        return {"at": "2026-03-01T18:00:00.000Z", "counters": {"entries": 5}, "gauges": {"lag": 2}}
+
+    def samples(self) -> Iterator[Sample]:
+        yield Sample("rollcall_entries_total", "counter", "Entries taken.", 5, {"partition": "0"})
+        yield Sample("rollcall_entries_total", "counter", "Entries taken.", 7, {"partition": "1"})
+        yield Sample("rollcall_open_sessions", "gauge", "Sessions open now.", 2)
