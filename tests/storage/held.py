@@ -117,8 +117,10 @@ def stays_of(draw, user_id):
 
 
 @st.composite
-def events(draw, statuses=(ACTIVE, ENDED, CANCELLED)):
-    started_at, status = T + draw(st.integers(0, 60)), draw(st.sampled_from(statuses))
+def events(draw, boundaries, statuses):
+    """Draw an event that begins and ends about where sessions do: there is most to be mistaken."""
+    about = st.builds(int.__add__, st.sampled_from(boundaries), st.sampled_from((0, 0, -1, 1, -4, 4)))
+    started_at, status = draw(about), draw(st.sampled_from(statuses))
     return Event(
         EVENT_ID,
         GUILD,
@@ -126,7 +128,7 @@ def events(draw, statuses=(ACTIVE, ENDED, CANCELLED)):
         draw(st.sampled_from((CHANNELS, CHANNELS[:1]))),
         status,
         started_at=started_at,
-        ended_at=None if status is ACTIVE else started_at + draw(st.integers(0, 60)),
+        ended_at=None if status is ACTIVE else max(started_at, draw(about)),
         required_role_ids=draw(st.sampled_from(ROLES)),
         match_all=draw(st.booleans()),
         min_duration_ms=draw(st.sampled_from((0, 5, 20))),
@@ -139,11 +141,11 @@ def events(draw, statuses=(ACTIVE, ENDED, CANCELLED)):
 
 @st.composite
 def held(draw, statuses=(ACTIVE, ENDED, CANCELLED)):
-    event = draw(events(statuses))
     stays = [stay for user_id in USERS for stay in draw(stays_of(user_id))]
+    boundaries = {at for it in stays for at in (it.joined_at, it.left_at) if at is not None}
+    event = draw(events(sorted(boundaries) or [T], statuses))
     at = event.started_at
-    glimpsed = [
-        Participant(user_id, at, at, at) for user_id in draw(st.sets(st.integers(10, 14), max_size=2))
-    ]
+    few = st.sets(st.integers(10, 14), max_size=2)  # one of whom may have come back for longer
+    glimpsed = [Participant(user_id, at, at, at) for user_id in draw(few)]
     now = max(event.ended_at or 0, at + draw(st.integers(0, 100)))
     return Held(event, stays, glimpsed, now)

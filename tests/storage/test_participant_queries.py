@@ -180,6 +180,18 @@ def test_a_session_that_began_long_before_the_event_counts_from_its_start(path, 
     assert [(it["joinTime"], it["duration"]) for it in found["intervals"]] == [(iso(T + 100), 0.05)]
 
 
+def test_read_generously_a_session_reaches_into_the_event_by_its_slack(path, reads):
+    event = replace(EVENT, status=ENDED, ended_at=T + 200, policy=Policy(generous=True))
+    before = stay(1, T + 50, T + 90, left_slack_ms=20)
+    after = stay(1, T + 210, T + 300, joined_slack_ms=30)
+    Held(event, [before, after], [], T + 400).write(path)
+    (found,) = reads.participants(EVENT_ID, intervals=True).items
+    assert [(it["joinTime"], it["leaveTime"]) for it in found["intervals"]] == [
+        (iso(T + 100), iso(T + 110)),
+        (iso(T + 180), iso(T + 200)),
+    ]
+
+
 def test_who_was_alone_is_found_among_those_of_other_pages_too(path, reads):
     event = replace(EVENT, policy=Policy(count_alone=False))
     Held(event, [stay(1, T + 100), stay(2, T + 150, T + 170)], [], T + 200).write(path)
