@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from engine.domain.event_effects import EventEffect
 from engine.domain.sessions import Session
+from engine.domain.tracker_effects import DisconnectPlayer, TrackerEffect
 
 
 class Status(IntEnum):
@@ -136,7 +137,7 @@ class SettleOutbox(Struct, frozen=True, gc=False):
 
 
 # What the outbox carries to the ingest.
-ToDiscord: TypeAlias = PostMessage | GrantRole
+ToDiscord: TypeAlias = PostMessage | GrantRole | DisconnectPlayer
 
 Effect: TypeAlias = (
     SaveSession
@@ -151,4 +152,5 @@ Effect: TypeAlias = (
     | ForgetMember
     | SettleOutbox
     | EventEffect
+    | TrackerEffect
 )

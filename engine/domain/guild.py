@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from engine.domain.effects import Effect, SaveGuild
 from engine.domain.rules import CREATION_MEMORY_MS, MEMORY_MS, Rules
 from engine.domain.sessions import Session
+from engine.domain.tracking import Player, Presence, Subject
 
 
 class GuildState(Struct, frozen=True):
@@ -19,7 +20,8 @@ class GuildState(Struct, frozen=True):
     those who left in the last ``MEMORY_MS``. ``created``: channels by the moment their creation was seen,
     in the last ``CREATION_MEMORY_MS``. ``connection``: the gateway connection on which a snapshot last
     confirmed the guild, ``confirmed_at`` when. ``lost_at``: since when the guild itself is unavailable or
-    lost. ``present``: the bot is a member.
+    lost. ``present``: the bot is a member. ``bots``: the other bots in voice, by user, while they have no
+    sessions. ``player``: the bot's own voice; ``subject``: what trackers say of it.
     """
 
     guild_id: int
@@ -33,6 +35,9 @@ class GuildState(Struct, frozen=True):
     lost_at: int | None = None
     present: bool = False
     own_user_id: int | None = None
+    bots: dict[int, Presence] = {}
+    player: Player | None = None
+    subject: Subject | None = None
 
 
 class Draft:

@@ -10,6 +10,14 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from engine.domain.event_inputs import EventInput, ScheduledEvent
+from engine.domain.tracker_inputs import (
+    ExpiryDecided,
+    PlayerReported,
+    ScopeCommitted,
+    SubjectOverridden,
+    TimePassed,
+    TrackersKnown,
+)
 
 
 class VoiceFlags(IntFlag):
@@ -221,8 +229,14 @@ GuildInput: TypeAlias = (
     | GuildUnavailable
     | GuildLost
     | OutboxOutcome
+    | SubjectOverridden
+    | ExpiryDecided
+    | PlayerReported
+    | TimePassed
 )
-Input: TypeAlias = GuildInput | EventInput | Heartbeat | GuildsKnown | MemberForgotten
+Input: TypeAlias = (
+    GuildInput | EventInput | Heartbeat | GuildsKnown | MemberForgotten | ScopeCommitted | TrackersKnown
+)
 
 
 class Entry(Struct, frozen=True, array_like=True, gc=False):
