@@ -4,6 +4,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from engine.domain.ids import partition_of
+
 
 class SubjectMark(Struct, frozen=True, array_like=True, gc=False):
     """One mark of a scope. ``kind``: tracking.SubjectKind; a player's ``subject_id`` is its guild's."""
@@ -21,6 +23,16 @@ class ScopeCommitted(Struct, frozen=True, array_like=True, tag=23, gc=False):
     at: int
     tracker: str
     marks: tuple[SubjectMark, ...]
+
+
+def split(scope: ScopeCommitted, partitions: int) -> list[tuple[int, ScopeCommitted]]:
+    """Return for each partition that has any the marks of its guilds, in order."""
+    parts: dict[int, list[SubjectMark]] = {}
+    for mark in scope.marks:
+        parts.setdefault(partition_of(mark.guild_id, partitions), []).append(mark)
+    return [
+        (number, ScopeCommitted(scope.at, scope.tracker, tuple(marks))) for number, marks in parts.items()
+    ]
 
 
 class TrackersKnown(Struct, frozen=True, array_like=True, tag=24, gc=False):

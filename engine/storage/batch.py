@@ -26,8 +26,11 @@ from engine.domain.effects import (
     ToDiscord,
 )
 from engine.domain.event_effects import Answer, AwardBadges, FollowParticipants
+from engine.domain.tracker_effects import AbandonEvent, DisconnectPlayer, TellListeners, WakeAt
 from engine.storage.event_batch import TAKEN, EventBatch, badge_statements
 from engine.storage.rows import Row, pack_roles, write_rows
+from engine.storage.tracker_rows import TAKEN as TRACKED
+from engine.storage.tracker_rows import TrackerBatch
 
 Key: TypeAlias = tuple[int, int, int]
 
@@ -93,7 +96,7 @@ class Batch:
         self._spans: list[Row] = []
         self._guilds: dict[int, Row] = {}
         self.forgets: list[ForgetMember] = []  # the ledger's to do, behind all others
-        self._of_events = EventBatch()
+        self._of_events, self._of_trackers = EventBatch(), TrackerBatch()
         self._statements: list[tuple[str, Sequence[Any]]] = []  # the rare ones, in order
         takers = _TAKERS
         for effect in effects:
@@ -108,6 +111,7 @@ class Batch:
         write_rows(connection, _SAVE_SPAN, self._kept_spans())
         connection.executemany(_SAVE_GUILD, self._guilds.values())
         self._of_events.write(connection)
+        self._of_trackers.write(connection)
         for sql, row in self._statements:
             connection.execute(sql, row)
 
@@ -201,6 +205,12 @@ class Batch:
     def _forget_member(self, it: ForgetMember) -> None:
         self.forgets.append(it)
 
+    def _disconnect_player(self, it: DisconnectPlayer) -> None:
+        self._send(it, "disconnect")
+
+    def _take_of_trackers(self, effect: Effect) -> None:
+        self._of_trackers.take(effect)
+
     def _take_of_event(self, effect: Effect) -> None:
         self._of_events.take(effect)
 
@@ -223,5 +233,10 @@ _TAKERS: dict[type[Effect], Callable[[Batch, Any], None]] = {
     ForgetMember: Batch._forget_member,  # noqa: SLF001
     FollowParticipants: Batch._pass,  # noqa: SLF001
     Answer: Batch._pass,  # noqa: SLF001
+    TellListeners: Batch._pass,  # noqa: SLF001
+    AbandonEvent: Batch._pass,  # noqa: SLF001
+    WakeAt: Batch._pass,  # noqa: SLF001
+    DisconnectPlayer: Batch._disconnect_player,  # noqa: SLF001
+    **dict.fromkeys(TRACKED, Batch._take_of_trackers),  # noqa: SLF001
     **dict.fromkeys(TAKEN, Batch._take_of_event),  # noqa: SLF001
 }

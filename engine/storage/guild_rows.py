@@ -10,7 +10,9 @@ from engine.domain.guild import GuildState
 from engine.domain.lifecycle import Standing
 from engine.domain.rules import CREATION_MEMORY_MS, MEMORY_MS
 from engine.domain.sessions import Session
+from engine.domain.tracking import SubjectKind
 from engine.storage.rows import Row, unpack_roles
+from engine.storage.tracker_rows import find_player, find_presences, find_subject
 
 OPEN_SESSIONS = """
     SELECT user_id, channel_id, joined_at, flags, span_at, chain_at, previous_at, joined_slack_ms,
@@ -38,7 +40,15 @@ def find_guild(connection: Connection, guild_id: int, now: int) -> GuildState:
     departures = connection.execute(_LEFT, (guild_id, now - MEMORY_MS)).fetchall()
     created = connection.execute(_CREATED, (guild_id, now - CREATION_MEMORY_MS)).fetchall()
     sessions = {row[0]: read_session(row) for row in opened}
-    state = GuildState(guild_id, sessions, _latest(departures), dict(created))
+    state = GuildState(
+        guild_id,
+        sessions,
+        _latest(departures),
+        dict(created),
+        bots=find_presences(connection, guild_id),
+        player=find_player(connection, guild_id),
+        subject=find_subject(connection, SubjectKind.PLAYER, guild_id),
+    )
     return state if known is None else replace(state, **_facts(known))
 
 

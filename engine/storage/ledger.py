@@ -16,6 +16,8 @@ from engine.domain.gateway import Connection
 from engine.domain.guild import GuildState
 from engine.domain.lifecycle import Standing
 from engine.domain.partition import START, PartitionState
+from engine.domain.tracker_effects import DisconnectPlayer
+from engine.domain.tracking import Subject, SubjectKind
 from engine.storage.attendance_rows import find_attendance
 from engine.storage.audit import Audit
 from engine.storage.batch import Batch
@@ -26,6 +28,7 @@ from engine.storage.guild_rows import OPEN_SESSIONS, find_guild, find_standing, 
 from engine.storage.live import live_value
 from engine.storage.protocols import Attendance, Commit, StorageError
 from engine.storage.retention import Pruning
+from engine.storage.tracker_rows import find_players, find_subject, find_subjects
 from engine.storage.wiping import wipe
 
 # A writer's life that has been silent for so long sends nothing again.
@@ -42,10 +45,14 @@ _CONNECTIONS = """
 """
 # Of what waits in the outbox, the ingest is to do these; the rest is no business of Discord's.
 _PENDING = """
-    SELECT guild_id, kind, payload FROM outbox WHERE status = 'pending' AND kind IN ('message', 'role')
-    ORDER BY created_at, rowid
+    SELECT guild_id, kind, payload FROM outbox
+    WHERE status = 'pending' AND kind IN ('message', 'role', 'disconnect') ORDER BY created_at, rowid
 """
-_TO_DISCORD: dict[str, type[ToDiscord]] = {"message": PostMessage, "role": GrantRole}
+_TO_DISCORD: dict[str, type[ToDiscord]] = {
+    "message": PostMessage,
+    "role": GrantRole,
+    "disconnect": DisconnectPlayer,
+}
 _FIRST_CURSOR = 'INSERT OR IGNORE INTO "partition" (number, cursor, now) VALUES (?, ?, 0)'
 _MOVE_CURSOR = 'UPDATE "partition" SET cursor = ?, now = ? WHERE number = ? AND cursor = ?'
 _SAVE_SOURCE = 'INSERT OR REPLACE INTO source ("partition", source, seq, at) VALUES (?, ?, ?, ?)'
@@ -168,6 +175,21 @@ class SqlLedger:
         """Return what there is of an event's attendance; see ``protocols.Ledger.load_attendance``."""
         with self._snapshot() as connection:
             return find_attendance(connection, event)
+
+    def load_subject(self, kind: SubjectKind, subject_id: int) -> Subject | None:
+        """Return what trackers say of a player (by its guild) or an event."""
+        with self._snapshot() as connection:
+            return find_subject(connection, kind, subject_id)
+
+    def subjects(self) -> list[tuple[int, Subject]]:
+        """Return this partition's subjects, each with its guild."""
+        with self._snapshot() as connection:
+            return [it for it in find_subjects(connection) if self._mine.has(it[0])]
+
+    def players(self) -> list[int]:
+        """Return this partition's guilds that have a player, in order of their ids."""
+        with self._snapshot() as connection:
+            return [guild_id for guild_id in find_players(connection) if self._mine.has(guild_id)]
 
     def standing(self, guild_id: int) -> Standing:
         """Return how a guild is watched; one that nobody told of is not."""

@@ -20,6 +20,7 @@ from peewee import (
 )
 
 from engine.storage.event_models import Badge, Event, EventSession, Forgotten, Participant
+from engine.storage.tracker_models import Player, Presence, Subject
 
 
 class Session(Model):
@@ -185,4 +186,7 @@ TABLES = (
     EventSession,
     Badge,
     Forgotten,
+    Player,
+    Presence,
+    Subject,
 )

@@ -11,6 +11,7 @@ from engine.domain.guild import GuildState
 from engine.domain.inputs import Entry, Input
 from engine.domain.lifecycle import Standing
 from engine.domain.partition import PartitionState
+from engine.domain.tracking import Subject, SubjectKind
 
 
 class StorageError(Exception):
@@ -158,6 +159,18 @@ class Ledger(Protocol):
 
     def load_attendance(self, event: Event) -> Attendance:
         """Return what there is of an event's attendance, given the event as it is to be (it may be new)."""
+        ...
+
+    def load_subject(self, kind: SubjectKind, subject_id: int) -> Subject | None:
+        """Return what trackers say of a player (by its guild) or an event, as of the last commit."""
+        ...
+
+    def subjects(self) -> list[tuple[int, Subject]]:
+        """Return the partition's subjects of trackers, each with its guild, as of the last commit."""
+        ...
+
+    def players(self) -> list[int]:
+        """Return the partition's guilds that have a player, in order of their ids, as of the last commit."""
         ...
 
     def standing(self, guild_id: int) -> Standing:

@@ -8,6 +8,7 @@ After a lost reply the same entries go again under the same (source, seq), which
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -17,6 +18,7 @@ import structlog
 
 from engine.domain.ids import partition_of
 from engine.domain.inputs import Entry, GuildsKnown, Heartbeat, Input, MemberForgotten
+from engine.domain.tracker_inputs import ScopeCommitted, TrackersKnown, split
 from engine.storage.journal import FIELD, encode, stream_key
 from engine.storage.protocols import StorageError
 from engine.storage.redis_client import Wire, pack_command
@@ -151,16 +153,19 @@ class JournalWriter:
         seq = self._seq
         stamped = []
         for it in inputs:
-            for partition in self._partitions_of(it):
+            for partition, part in self._parts_of(it):
                 seq += 1
-                stamped.append(Spooled(partition, encode(Entry(self._source, seq, it))))
+                stamped.append(Spooled(partition, encode(Entry(self._source, seq, part))))
         self._seq = seq
         return stamped
 
-    def _partitions_of(self, it: Input) -> tuple[int, ...] | range:
-        if isinstance(it, Heartbeat | GuildsKnown | MemberForgotten):
-            return range(self._partitions)
-        return (partition_of(it.guild_id, self._partitions),)
+    def _parts_of(self, it: Input) -> Iterable[tuple[int, Input]]:
+        """Return what of an input goes where: to its guild's partition, to all, or its marks to each."""
+        if isinstance(it, Heartbeat | GuildsKnown | MemberForgotten | TrackersKnown):
+            return ((partition, it) for partition in range(self._partitions))
+        if isinstance(it, ScopeCommitted):
+            return split(it, self._partitions)
+        return ((partition_of(it.guild_id, self._partitions), it),)
 
     # The writer's thread.
 

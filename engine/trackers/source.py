@@ -1,4 +1,4 @@
-"""Where trackers look: the engine's guilds and events as they stand now. The daemon brings what fulfils it."""
+"""Where trackers look: the engine's guilds and events as they stand now."""
 
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -37,7 +37,7 @@ class Source(Protocol):
 
 
 class Journal(Protocol):
-    """How what trackers and listeners say gets into the journal; ``storage.protocols.Appender`` fulfils it."""
+    """How what trackers and listeners say gets into the journal (``storage.protocols.Appender``)."""
 
     def append(self, *inputs: Input) -> None:
         """Take inputs, and return at once. Raises ``StorageError`` if all is full."""
