@@ -100,6 +100,14 @@ class _StayingConnected(discord.Client):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def leave_voice(self, guild_id: int) -> None:
+        """Leave a guild's voice, whoever of ours is playing there (Discord, "Update Voice State").
+
+        Discord answers with a voice state update and nothing else. Raises ``discord.ClientException`` while
+        the guild's shard is not connected.
+        """
+        await self._get_websocket(guild_id).voice_state(guild_id, None)  # type: ignore[arg-type]  # null leaves
+
     def _get_websocket(self, guild_id: int | None = None, *, shard_id: int | None = None) -> GatewaySocket:
         """Return the socket of a guild's shard, for what py-cord sends by itself."""
         if shard_id is None and guild_id is not None and self.shard_count:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from typing import Protocol
 
 import discord
 from discord.http import HTTPClient, Route
@@ -13,12 +14,27 @@ RETRY_AFTER_MAX_S = 60.0
 TRANSIENT_STATUSES = {401, 408, 429}
 
 
-async def do(http: HTTPClient, effect: ToDiscord) -> None:
+class Client(Protocol):
+    """What of py-cord's client the effects need."""
+
+    @property
+    def http(self) -> HTTPClient:
+        """Return its REST side."""
+        ...
+
+    async def leave_voice(self, guild_id: int) -> None:
+        """Leave a guild's voice. Raises ``discord.ClientException`` while its shard is not connected."""
+        ...
+
+
+async def do(client: Client, effect: ToDiscord) -> None:
     """Do it. Doing it twice is harmless: for a message by its nonce. Raises what py-cord raises."""
     if isinstance(effect, PostMessage):
-        await _post(http, effect)
+        await _post(client.http, effect)
+    elif isinstance(effect, GrantRole):
+        await _grant(client.http, effect)
     else:
-        await _grant(http, effect)
+        await client.leave_voice(effect.guild_id)
 
 
 async def _post(http: HTTPClient, effect: PostMessage) -> None:

@@ -82,7 +82,7 @@ class Ingest:
         await client.login(self._settings.client.token)
         jobs: list[Coroutine[Any, Any, None]] = [client.connect()]
         if self._receiver is not None:
-            self._outbox = Outbox(client.http, self._receiver, self._appender, self._clock.now)
+            self._outbox = Outbox(client, self._receiver, self._appender, self._clock.now)
             jobs.append(self._outbox.run())
         await run_together(jobs)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
-from discord.http import HTTPClient
 
 from bot_adapter import effects
 from bot_adapter.backoff import Backoff
@@ -48,11 +47,11 @@ class Outbox:
     """Carries out effects one after another, as long as it runs."""
 
     def __init__(
-        self, http: HTTPClient, receiver: OutboxReceiver, appender: Appender, now: Callable[[], int]
+        self, client: effects.Client, receiver: OutboxReceiver, appender: Appender, now: Callable[[], int]
     ) -> None:
         self.posted = 0
         self.failed = 0
-        self._http = http
+        self._client = client
         self._receiver = receiver
         self._appender = appender
         self._now = now
@@ -108,7 +107,7 @@ class Outbox:
         backoff = Backoff(RETRY_BASE_S, RETRY_LIMIT_S)
         while True:
             try:
-                await effects.do(self._http, effect)
+                await effects.do(self._client, effect)
             except Exception as error:  # noqa: BLE001 - judged by its refusal: refused for good, or to be tried again
                 if refusal := effects.refusal(error):
                     return Outcome(ok=False, detail=refusal)
