@@ -23,22 +23,20 @@ def _times(event: Row, known: date | None) -> tuple[str, str]:
 
 
 def difference(changed: Row) -> str:
-    """Tell in a line what a new score changed."""
-    if not changed["changed"]:
-        return f"scored again: nothing changed for {_people(changed['participants'])}"
+    """Tell in a line what a new score changed; ``changed`` counts those who are participants no more, too."""
     parts = [
-        f"{changed['changed']} of {_people(changed['participants'])} changed",
+        f"{_counted(changed['changed'], 'result') if changed['changed'] else 'no result'} changed",
         *(f"{duration(changed[key])} {key}" for key in ("gained", "lost") if changed[key]),
         *(f"{changed[key]} {words}" for key, words in _VERDICTS if changed[key]),
     ]
-    return f"scored again: {', '.join(parts)}"
+    return f"scored again: {', '.join(parts)}; {_counted(changed['participants'], 'participant')} now"
 
 
 _VERDICTS = (("newlyEligible", "newly eligible"), ("noLongerEligible", "no longer eligible"))
 
 
-def _people(count: int) -> str:
-    return "1 participant" if count == 1 else f"{count} participants"
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 EVENT_COLUMNS = (
@@ -103,11 +101,11 @@ def _policy(policy: Row) -> str:
         (word, [it for it in counts if counts[it] is side]) for word, side in (("", True), ("not ", False))
     ]
     told = [f"{word}{' or '.join(names)}" for word, names in sides if names]
-    return f"undeafened time, {', '.join(told)}; unseen boundaries read {policy['slack']}ly"
+    return f"undeafened time, {', '.join(told)}; slack read as {policy['slack']}"
 
 
 def _attendance(stats: Row) -> Iterator[str]:
-    yield _people(stats["participants"])
+    yield _counted(stats["participants"], "participant")
     yield f"{stats['eligible']} eligible"
     if stats["peakConcurrency"]:
         yield f"at most {stats['peakConcurrency']} at once ({local(stats['peakAt'], today())})"
