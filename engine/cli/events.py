@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.cli.tables import Column
     from engine.config import Config
 
-app = typer.Typer(help="Hold events, and see who attended.", rich_markup_mode=None)
+app = typer.Typer(help="Hold events, and see who attended.", rich_markup_mode=None, add_completion=False)
 Guild: TypeAlias = Annotated[str | None, typer.Option(metavar="ID|NAME", help="Only of this guild.")]
 Channel: TypeAlias = Annotated[str | None, typer.Option(metavar="ID|NAME", help="Only in this channel.")]
 Status: TypeAlias = Annotated[
