@@ -25,7 +25,7 @@ def _checked(event: str | None) -> str | None:
 
 Event: TypeAlias = Annotated[
     str | None,
-    typer.Option(metavar="ID", help="Only of this event; `last` for the latest.", callback=_checked),
+    typer.Option(metavar="ID", help="Only of this event, or `last`.", callback=_checked),
 ]
 Intervals: TypeAlias = Annotated[
     bool,

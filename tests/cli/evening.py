@@ -2,8 +2,8 @@
 
 901 "=Book club": in the lounge, 12:00 to 13:00, a badge for 30 minutes. User 1 was away for a good minute,
 user 2 deafened after twenty, user 3 came for the last ten. 902 "Workshop, part 2": on the stage since 13:10;
-user 3 came at 13:15. It is 13:20 now. 903 "Night watch", of an id that will be used later, is to be in both
-channels the next day.
+user 3 came at 13:15. It is 13:20 now. 903 "Night watch", one of Discord's own, is to be in both channels the
+next day.
 """
 
 from pathlib import Path
@@ -21,7 +21,8 @@ def hold(redis_url: str, folder: Path) -> Path:
     with RunningEngine(redis_url, folder) as running:
         _hold_club(running)
         tomorrow = NOON + 30 * 60 * MINUTE
-        _make(running, WATCH, "Night watch", LOUNGE, STAGE, starts_at=tomorrow, required_role_ids=(7, 8))
+        fields = {"starts_at": tomorrow, "required_role_ids": (7, 8)}
+        _make(running, WATCH, "Night watch", LOUNGE, STAGE, source="discord", **fields)
         running.tell(at=NOON + 70 * MINUTE)
         _make(running, WORKSHOP, "Workshop, part 2", STAGE)
         _do(running, StartEvent, WORKSHOP)
@@ -45,9 +46,16 @@ def _hold_club(running: RunningEngine) -> None:
     running.tell(at=NOON + 63 * MINUTE)  # nothing new can be learned by then: badges are given
 
 
-def _make(running: RunningEngine, event_id: int, name: str, *channel_ids: int, **fields: Any) -> None:
+def _make(
+    running: RunningEngine,
+    event_id: int,
+    name: str,
+    *channel_ids: int,
+    source: str = "command",
+    **fields: Any,
+) -> None:
     wanted = EventFields(name=name, channel_ids=channel_ids, **fields)
-    _do(running, CreateEvent, event_id, wanted, "command")
+    _do(running, CreateEvent, event_id, wanted, source)
 
 
 def _do(running: RunningEngine, kind: type, event_id: int, *more: Any) -> None:

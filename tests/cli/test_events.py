@@ -131,7 +131,7 @@ def test_a_report_can_leave_out_who_was_eligible_and_says_when_there_are_more(ro
 
 
 @pytest.mark.usefixtures("evening_held", "_in_utc")
-def test_last_is_the_event_made_last_whatever_ids_say(rollcall):
+def test_last_is_the_event_made_last_by_a_request_not_by_discord(rollcall):
     code, out, _ = rollcall("events", "report", "last")
     assert (code, out.splitlines()[0]) == (0, "event       Workshop, part 2 (902), active")
     assert "when        2026-03-01 13:10:00 to open end (10m 00s)" in out.splitlines()
@@ -173,7 +173,7 @@ def test_sessions_are_found_by_their_event_and_tell_of_it(rollcall):
 def test_without_any_event_last_says_so(rollcall):
     code, out, err = rollcall("events", "report", "last")
     assert (code, out, err.count("\n")) == (1, "", 1)
-    assert "there is no event yet" in err
+    assert "no event was made here yet" in err
     assert rollcall("events") == (0, "no events\n", "")
     assert rollcall("events", "--json") == (0, "[]\n", "")
 
