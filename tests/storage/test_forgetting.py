@@ -185,7 +185,7 @@ class ForgettingContract(Contract):
         counts = self.forget(writer)
         assert [it.user_id for it in ledger.pending_outbox(10)] == [OTHER]
         assert self.badges(ledger)[0] == (EVENT_ID, -1, GUILD, T, "role", None)
-        assert (counts["badges"], counts["outbox"]) == (1, 1)
+        assert (counts["badges"], counts["deliveries"]) == (1, 1)
 
     @pytest.mark.parametrize("ok", [True, False])
     @pytest.mark.parametrize("badges", [ROLE, CSV])
