@@ -43,7 +43,7 @@ class House:
         """Remove a portion, the next one after the next commit. The horizon moves by whole hours."""
         hour = now - now % PRUNE_EVERY_MS
         try:
-            more = self._ledger.prune(self._rules.kept_since(hour))
+            more = self._ledger.prune(self._rules.kept(hour).since)
         except StorageError as error:
             log.warning("prune_later", reason=str(error))
             self._prune_due_at = now + AGAIN_MS
