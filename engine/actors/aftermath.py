@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
+from msgspec.structs import replace
 
 from engine.domain.attendance import Participant
+from engine.domain.effects import ForgetMember
 from engine.domain.event_effects import Answer, AwardBadges, SaveEvent
 from engine.domain.events import Event, EventStatus
 from engine.domain.participation import NEVER, attendees, company, followed, score, stays_of
@@ -15,19 +17,28 @@ from engine.storage.protocols import Attendance, Commit, Ledger, StorageError
 log = structlog.get_logger(__name__)
 
 
+class _Expected:
+    """What is waited for. ``missing``: how many partitions have not answered yet."""
+
+    def __init__(self, missing: int) -> None:
+        self.future: Future[Answer] = Future()
+        self.missing = missing
+        self.answer: Answer | None = None
+
+
 class Answers:
-    """Those who wait for the outcome of a request, by its id. A thread waits, the committer's answers."""
+    """Those who wait for the outcome of a request, by its id. A thread waits, the committers' answer."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, Future[Answer]] = {}
+        self._waiting: dict[str, _Expected] = {}
         self._lock = threading.Lock()
 
-    def expect(self, request_id: str) -> "Future[Answer]":
-        """Return what will hold the answer; call it before the request is appended."""
-        future: Future[Answer] = Future()
+    def expect(self, request_id: str, partitions: int = 1) -> "Future[Answer]":
+        """Return what will hold the answer of so many partitions; call it before the request is appended."""
+        expected = _Expected(partitions)
         with self._lock:
-            self._waiting[request_id] = future
-        return future
+            self._waiting[request_id] = expected
+        return expected.future
 
     def forget(self, request_id: str) -> None:
         """Wait no longer."""
@@ -35,11 +46,25 @@ class Answers:
             self._waiting.pop(request_id, None)
 
     def give(self, answer: Answer) -> None:
-        """Answer whoever waits; after a restart nobody does."""
+        """Answer whoever waits, once all partitions have; after a restart nobody does."""
         with self._lock:
-            future = self._waiting.pop(answer.request_id, None)
-        if future is not None:
-            future.set_result(answer)
+            expected = self._waiting.get(answer.request_id)
+            if expected is None:
+                return
+            expected.missing -= 1
+            expected.answer = answer = _both(expected.answer, answer)
+            if expected.missing:
+                return
+            del self._waiting[answer.request_id]
+        expected.future.set_result(answer)
+
+
+def _both(one: Answer | None, other: Answer) -> Answer:
+    """Return what two partitions' answers come to: the first refusal, and all that was done."""
+    if one is None:
+        return other
+    detail = {key: one.detail.get(key, 0) + other.detail.get(key, 0) for key in one.detail | other.detail}
+    return replace(other if one.code == "ok" else one, detail=detail)
 
 
 class DriftStats:
@@ -61,8 +86,11 @@ class Aftermath:
         # One at a time, beside the committer: a large event takes a second to score.
         self._checker = ThreadPoolExecutor(1, thread_name_prefix="attendance-check")
 
-    def take(self, commit: Commit, kinds: set[type], ledger: Ledger) -> None:
-        """Do what a commit calls for; ``kinds`` are the types of its effects."""
+    def take(self, commit: Commit, kinds: set[type], ledger: Ledger, forgotten: dict[str, int]) -> None:
+        """Do what a commit calls for. ``kinds``: its effects' types; ``forgotten``: rows that it forgot."""
+        if ForgetMember in kinds:  # at most one in a commit
+            request_id = next(it.request_id for it in commit.effects if isinstance(it, ForgetMember))
+            self.answers.give(Answer(request_id, detail=forgotten))
         if Answer in kinds or SaveEvent in kinds:
             for effect in commit.effects:
                 if isinstance(effect, Answer):

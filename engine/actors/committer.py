@@ -9,9 +9,11 @@ import pykka
 import structlog
 
 from engine.actors.aftermath import Aftermath, active_events
+from engine.actors.house import House
 from engine.actors.supervisor import told
-from engine.domain.effects import GrantRole, PostMessage
+from engine.domain.effects import ForgetMember, GrantRole, PostMessage
 from engine.domain.event_effects import AwardBadges
+from engine.domain.rules import Rules
 from engine.storage.protocols import Commit, StorageBusy, Stores
 
 log = structlog.get_logger(__name__)
@@ -61,6 +63,7 @@ class Committer(pykka.ThreadingActor):
         stopping: Callable[[float], bool],
         stats: CommitterStats | None = None,
         aftermath: Aftermath | None = None,
+        rules: Rules = Rules(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__()
         self._ledger, self._journal = stores.ledger, stores.journal
@@ -71,8 +74,10 @@ class Committer(pykka.ThreadingActor):
         self._mirrored: str | None = None  # the cursor the mirror stands at, as far as we know
         self._gathered: list[Commit] = []
         self._gave_up = False
+        self._forgotten: dict[str, int] = {}  # what the last commit forgot
         self._outbox_due_at = 0
         self._trim_due_at = 0
+        self._house = House(stores.ledger, rules)
 
     @staticmethod
     def _create_actor_inbox() -> Any:
@@ -123,7 +128,7 @@ class Committer(pykka.ThreadingActor):
 
     def _try(self, commit: Commit) -> bool:
         try:
-            self._ledger.commit(commit)
+            self._forgotten = self._ledger.commit(commit)
         except StorageBusy as error:
             self.stats.retries += 1
             self.stats.busy_reason = str(error)
@@ -145,13 +150,16 @@ class Committer(pykka.ThreadingActor):
         except (ConnectionError, StorageBusy) as error:
             self._mirrored, self._outbox_due_at, self.stats.mirror_stale = None, 0, True
             log.debug("mirror_later", reason=str(error))
-        self._aftermath.take(commit, kinds, self._ledger)
+        self._aftermath.take(commit, kinds, self._ledger, self._forgotten)
+        self._house.keep(commit.state, forgot=ForgetMember in kinds)
 
     def _mirror(self, commit: Commit) -> None:
         cursor = commit.state.cursor
         if self._mirrored is None or not self._live.mirror(commit.before, cursor, commit.effects):
             self._mirrored = None
             self._live.rebuild(cursor, self._ledger.open_sessions(), active_events(self._ledger))
+            if commit.state.forgotten:
+                self._outbox.withdraw(commit.state.forgotten)
             self.stats.mirror_rebuilds += 1
         self._mirrored, self.stats.mirror_stale = cursor, False
 
@@ -177,4 +185,5 @@ def _together(commits: list[Commit]) -> Commit:
         [letter for commit in commits for letter in commit.dead_letters],
         set().union(*(commit.sources_changed for commit in commits)),
         any(commit.connections_changed for commit in commits),
+        any(commit.forgotten_changed for commit in commits),
     )

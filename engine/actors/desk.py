@@ -22,8 +22,11 @@ _SEQUENCE_BITS = 22  # of a snowflake, below its milliseconds
 class Desk:
     """Fulfils ``commands.Commands``."""
 
-    def __init__(self, appender: Appender, answers: Answers, wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self, appender: Appender, answers: Answers, wait_s: float = WAIT_S, *, partitions: int = 1
+    ) -> None:
         self._appender, self._answers, self._wait_s = appender, answers, wait_s
+        self._partitions = partitions
         self._lock = threading.Lock()
         self._last_id = 0
 
@@ -44,7 +47,9 @@ class Desk:
     def carry_out(self, request: EventInput | MemberForgotten) -> Answer:
         """Append a request and wait for its outcome. Raises ``NotCommitted``."""
         request_id: str = getattr(request, "request_id", "")
-        future = self._answers.expect(request_id)
+        # A person is forgotten by each partition in its own guilds.
+        partitions = self._partitions if isinstance(request, MemberForgotten) else 1
+        future = self._answers.expect(request_id, partitions)
         try:
             self._appender.append(request)
             return self._outcome(future)

@@ -3,7 +3,7 @@
 Goes after the guilds: what they did in the batch is what their active events follow.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -86,6 +86,12 @@ class Events:
         for share in shares.values():
             share.append((Time(state.connections), state.now, None))
         return self._given(shares, state.now, may_read=may_read)
+
+    def let_go(self, guild_ids: Container[int]) -> None:
+        """Stop the actors of these guilds' events: they come back as the ledger knows them."""
+        for event_id, *_ in self.children.rows():
+            if self._guild_of[event_id] in guild_ids:
+                self.children.end(event_id)
 
     def park(self, now: int, idle_ms: int) -> int:
         """Stop the actors without work for ``idle_ms``; call it only when all is committed."""

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -10,18 +10,21 @@ from typing import Any, NamedTuple
 
 import pykka
 import structlog
+from msgspec.structs import replace
 
 from engine.actors.aftermath import Aftermath
-from engine.actors.children import Backing, ChildActors, Refused
+from engine.actors.children import Backing, ChildActors, Outcome, Refused
 from engine.actors.committer import Committer, CommitterStats, Drained
 from engine.actors.events import Events
 from engine.actors.guild import GuildActor
 from engine.actors.pool import Dispatcher
-from engine.actors.records import batches, concerns_all_guilds, place
+from engine.actors.records import batches, concerns_all_guilds, dead_letters, place
 from engine.actors.supervisor import Watch, told
+from engine.domain.effects import ForgetMember
+from engine.domain.event_effects import Answer
 from engine.domain.partition import START, PartitionState, admit
 from engine.domain.rules import Rules
-from engine.storage.protocols import Commit, DeadLetter, Journal, Record, StorageBusy, Stores
+from engine.storage.protocols import Commit, Journal, Record, StorageBusy, Stores
 
 log = structlog.get_logger(__name__)
 
@@ -102,6 +105,7 @@ class Partition(pykka.ThreadingActor):
     ) -> None:
         super().__init__()
         self.settings, self._stores, self._supervisor = settings, stores, shared.supervisor
+        self._rules = rules
         dispatcher, supervisor = shared.dispatcher, shared.supervisor
         self.stats = PartitionStats()
         self.committer_stats = CommitterStats()
@@ -110,7 +114,9 @@ class Partition(pykka.ThreadingActor):
         self._quiet_since = time.monotonic()
         self._journal_known = False  # to be the one that the cursor belongs to
         self._park_due_at = 0
-        self.committer = Committer.start(stores, self._halt.wait, self.committer_stats, shared.aftermath)
+        self.committer = Committer.start(
+            stores, self._halt.wait, self.committer_stats, shared.aftermath, rules
+        )
         backing = Backing(self._drain, self._halt.wait)
 
         def start(guild_id: int) -> "pykka.ActorRef[Any]":
@@ -181,20 +187,24 @@ class Partition(pykka.ThreadingActor):
     def _take(self, records: list[Record]) -> None:
         before = self.state.cursor
         readable = [(record.entry, record) for record in records if record.entry is not None]
-        present = self._present() if concerns_all_guilds(records[0]) else []
-        admission = admit(self.state, records[-1].journal_id, readable, present)
+        present = self._ask(self._stores.ledger.present_guilds) if concerns_all_guilds(records[0]) else []
+        admission = admit(self.state, records[-1].journal_id, readable, present, self._rules)
+        forgets, guild_ids = admission.forgets, self._known_in(admission.forgets)
         done = self.guilds.take(admission.shares, admission.state.now)
         then = self.events.take(admission.asked, done.effects, admission.state, beat=admission.beat)
         commit = Commit(
             before,
             admission.state,
-            [effect for _, effects in chain(done.effects, then.effects) for effect in effects],
-            self._dead_letters(records, done.refused, then.refused),
+            [*(it for _, effects in chain(done.effects, then.effects) for it in effects), *forgets],
+            dead_letters(records, self._refused(done, then), self.state),
             admission.sources_changed,
             admission.state.connections is not self.state.connections,
+            admission.state.forgotten is not self.state.forgotten,
         )
         self.committer.tell(commit)
         self.state = self.stats.state = admission.state
+        if forgets:
+            self._let_go(guild_ids)
         self._count(records, readable, commit, admission.duplicates, admission.late)
         self._park()
 
@@ -223,7 +233,7 @@ class Partition(pykka.ThreadingActor):
     def _rewind(self) -> None:
         self._drain()
         before = self.state.cursor
-        state = PartitionState(START, self.state.now, self.state.sources, self.state.connections)
+        state = replace(self.state, cursor=START)
         self.committer.tell(Commit(before, state))
         self.state = self.stats.state = state
 
@@ -245,29 +255,31 @@ class Partition(pykka.ThreadingActor):
     def _load(self, guild_id: int) -> Any:
         return self._stores.ledger.load_guild(guild_id, self.state.now)
 
-    def _dead_letters(
-        self, records: list[Record], by_guild: list[Refused], by_event: list[Refused]
-    ) -> list[DeadLetter]:
-        now = self.state.now
-        letters = [
-            DeadLetter(record.journal_id, None, record.raw, record.error, now)
-            for record in records
-            if record.entry is None
-        ]
-        refused = [(it.key, it) for it in by_guild] + [(self.events.guild_of(it.key), it) for it in by_event]
-        for guild_id, it in refused:
-            if it.record is None:  # of no entry of its own: its event is mended by the next score
-                log.error("event_lost_facts", event_id=it.key, reason=it.reason)
-            else:
-                letters.append(DeadLetter(it.record.journal_id, guild_id, it.record.raw, it.reason, now))
-        return letters
+    def _refused(self, by_guilds: Outcome, by_events: Outcome) -> list[tuple[int | None, Refused]]:
+        """Return what actors refused, each with its guild."""
+        of_events = [(self.events.guild_of(it.key), it) for it in by_events.refused]
+        return [*((it.key, it) for it in by_guilds.refused), *of_events]
 
-    def _present(self) -> list[int]:
-        """Ask the ledger for the guilds, once it holds all that was taken; however long it is busy."""
+    def _known_in(self, forgets: Sequence[ForgetMember | Answer]) -> list[int]:
+        """Return the guilds that know whom to forget."""
+        user_ids = [it.user_id for it in forgets if isinstance(it, ForgetMember)]
+        return [
+            it for user_id in user_ids for it in self._ask(partial(self._stores.ledger.guilds_of, user_id))
+        ]
+
+    def _let_go(self, guild_ids: list[int]) -> None:
+        """Have guilds and events come back as the ledger knows them, once it has forgotten someone."""
+        self._drain()
+        for guild_id in guild_ids:
+            self.guilds.end(guild_id)
+        self.events.let_go(guild_ids)
+
+    def _ask(self, question: Callable[[], list[int]]) -> list[int]:
+        """Ask the ledger, once it holds all that was taken; however long it is busy."""
         self._drain()
         while True:
             try:
-                return self._stores.ledger.present_guilds()
+                return question()
             except StorageBusy:
                 if self._halt.wait(BUSY_S):
                     raise

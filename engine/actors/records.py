@@ -3,7 +3,11 @@
 from collections.abc import Iterator
 from typing import get_args
 
+import structlog
+
+from engine.actors.children import Refused
 from engine.domain.event_inputs import EventInput
+from engine.domain.forgetting import blotted
 from engine.domain.inputs import (
     ChannelDeleted,
     GuildChanged,
@@ -11,7 +15,10 @@ from engine.domain.inputs import (
     GuildSnapshot,
     MemberForgotten,
 )
-from engine.storage.protocols import Record
+from engine.domain.partition import PartitionState
+from engine.storage.protocols import DeadLetter, Record
+
+log = structlog.get_logger(__name__)
 
 # What they do depends on all that was before, and on nothing that comes after: requests and facts of events
 # find in the ledger who was there by then.
@@ -46,6 +53,29 @@ def batches(records: list[Record]) -> Iterator[list[Record]]:
 def concerns_all_guilds(record: Record) -> bool:
     """Say whether it must be known for an entry which guilds the bot is in."""
     return record.entry is not None and type(record.entry.input) is GuildsKnown
+
+
+def dead_letters(
+    records: list[Record], refused: list[tuple[int | None, Refused]], state: PartitionState
+) -> list[DeadLetter]:
+    """Return what is kept of entries that could not be read, or that an actor of a guild refused.
+
+    ``state``: as of before them.
+    """
+    unread = [
+        DeadLetter(it.journal_id, None, blotted(None, it.raw, state.forgotten), it.error, state.now)
+        for it in records
+        if it.entry is None
+    ]
+    return unread + [it for guild_id, no in refused for it in _refused(guild_id, no, state)]
+
+
+def _refused(guild_id: int | None, no: Refused, state: PartitionState) -> Iterator[DeadLetter]:
+    if no.record is None:  # of no entry of its own: its event is mended by the next score
+        log.error("event_lost_facts", event_id=no.key, reason=no.reason)
+    else:
+        raw = blotted(no.record.entry, no.record.raw, state.forgotten)
+        yield DeadLetter(no.record.journal_id, guild_id, raw, no.reason, state.now)
 
 
 def place(journal_id: str) -> tuple[int, ...]:

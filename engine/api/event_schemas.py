@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import MISSING, AfterValidator, Field, StrictBool
+from pydantic import MISSING, AfterValidator, ConfigDict, Field, StrictBool
 
 from engine.api.schemas import Moment, Seconds, Snowflake, Wire, WrittenMoment
 
@@ -88,6 +88,7 @@ class EventTerms(Wire):
     )
     ends_at: When | MISSING | None = Field(
         MISSING,
+        examples=["2026-03-01T20:00:00Z"],
         description="When it ends by itself; null: when it is stopped. Once it has ended: when it did.",
     )
     required_role_ids: RoleIds | MISSING = MISSING
@@ -99,6 +100,21 @@ class EventTerms(Wire):
 
 class EventDraft(EventTerms):
     """A new event. What is left out is as configured in `[events]`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "guildId": "81384788765712384",
+                    "name": "Book club",
+                    "voiceChannelIds": ["155101607195836416"],
+                    "endsAt": "2026-03-01T20:00:00Z",
+                    "minShare": 0.5,
+                    "policy": {"countAfk": False, "slack": "generous"},
+                }
+            ]
+        }
+    )
 
     guild_id: Snowflake
     name: Name

@@ -22,6 +22,7 @@ from engine.domain.event_inputs import (
     StartEvent,
     StopEvent,
 )
+from engine.domain.inputs import MemberForgotten
 from engine.domain.views import seconds
 from engine.storage.queries import Row
 
@@ -34,7 +35,7 @@ Action: TypeAlias = type[StartEvent | StopEvent | CancelEvent | RescoreEvent]
 
 
 class EventWrites:
-    """Any thread may call. Each method returns the event as committed.
+    """Any thread may call. Each method but ``forget`` returns the event as committed.
 
     All raise ``Refused`` where it cannot be, ``NotCommitted`` where the engine gives no answer in time, and
     ``StorageError``. Without ``commands`` nothing can be changed.
@@ -70,6 +71,11 @@ class EventWrites:
         answer = self._carry_out(action(desk.now(), int(event["guildId"]), event_id, str(desk.new_id())))
         return self._event(event_id) | _difference(answer)
 
+    def forget(self, user_id: int) -> dict[str, int]:
+        """Forget a person; return how many rows of each kind were removed or changed for it."""
+        desk = self._desk()
+        return self._carry_out(MemberForgotten(desk.now(), user_id, str(desk.new_id()))).detail
+
     def _make(self, draft: EventDraft, guild_id: int, event_id: int) -> Row:
         self._check_guild(draft.guild_id)
         self._check_channels(guild_id, draft.voice_channel_ids)
@@ -104,7 +110,7 @@ class EventWrites:
                 told = f"the guild has no voice or stage channel of the id {channel_id}"
                 raise InvalidField("voiceChannelIds", told)
 
-    def _carry_out(self, request: EventInput) -> Answer:
+    def _carry_out(self, request: EventInput | MemberForgotten) -> Answer:
         if not self._waiting.acquire(blocking=False):
             raise NotCommitted(f"{WAITING_MAX} requests wait for the engine already: try again")
         try:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import ValidationError
+from starlette.convertors import Convertor, register_url_convertor
 
 from engine.api.errors import InvalidField, documented
 from engine.api.event_schemas import (
@@ -20,6 +21,26 @@ from engine.api.providers import Changes, LedgerReads, LiveEvents
 from engine.api.schemas import Snowflake
 from engine.domain.event_inputs import CancelEvent, RescoreEvent, StartEvent, StopEvent
 from engine.storage.queries import EventFilter, Row
+
+
+class EventIdConvertor(Convertor[str]):
+    """What may stand in the place of an event's id: anything but ``active``, which is a list of its own.
+
+    So that no method but the list's is taken there.
+    """
+
+    regex = "(?!active$)[^/]+"
+
+    def convert(self, value: str) -> str:
+        """Take it as it stands; whether it is an id is the parameter's business."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Write it as it stands."""
+        return value
+
+
+register_url_convertor("event", EventIdConvertor())
 
 router = APIRouter(prefix="/events", tags=["events"])
 
@@ -80,7 +101,7 @@ def create_event(
     return event
 
 
-@router.get("/{eventId}", responses=documented(404, 422))
+@router.get("/{eventId:event}", responses=documented(404, 422))
 def event(event_id: Annotated[Snowflake, Path(alias="eventId")], reads: LedgerReads) -> Event:
     """Show one event."""
     found = reads.event(int(event_id))
@@ -89,7 +110,7 @@ def event(event_id: Annotated[Snowflake, Path(alias="eventId")], reads: LedgerRe
     return Event.model_validate(found)
 
 
-@router.patch("/{eventId}", responses=documented(404, 409, 422), response_model_exclude_unset=True)
+@router.patch("/{eventId:event}", responses=documented(404, 409, 422), response_model_exclude_unset=True)
 def change_event(
     event_id: Annotated[Snowflake, Path(alias="eventId")], terms: EventTerms, changes: Changes
 ) -> EventRescored:
@@ -97,25 +118,27 @@ def change_event(
     return EventRescored.model_validate(changes.change(int(event_id), terms))
 
 
-@router.post("/{eventId}/start", responses=documented(404, 409, 422))
+@router.post("/{eventId:event}/start", responses=documented(404, 409, 422))
 def start_event(event_id: Annotated[Snowflake, Path(alias="eventId")], changes: Changes) -> Event:
     """Start a scheduled event now."""
     return Event.model_validate(changes.act(StartEvent, int(event_id)))
 
 
-@router.put("/{eventId}/stop", responses=documented(404, 409, 422))
+@router.put("/{eventId:event}/stop", responses=documented(404, 409, 422))
 def stop_event(event_id: Annotated[Snowflake, Path(alias="eventId")], changes: Changes) -> Event:
     """End an active event now. Its badges follow once it is `settled`."""
     return Event.model_validate(changes.act(StopEvent, int(event_id)))
 
 
-@router.post("/{eventId}/cancel", responses=documented(404, 409, 422))
+@router.post("/{eventId:event}/cancel", responses=documented(404, 409, 422))
 def cancel_event(event_id: Annotated[Snowflake, Path(alias="eventId")], changes: Changes) -> Event:
     """Cancel an event that has not ended: nobody earns a badge."""
     return Event.model_validate(changes.act(CancelEvent, int(event_id)))
 
 
-@router.post("/{eventId}/rescore", responses=documented(404, 409, 422), response_model_exclude_unset=True)
+@router.post(
+    "/{eventId:event}/rescore", responses=documented(404, 409, 422), response_model_exclude_unset=True
+)
 def rescore_event(event_id: Annotated[Snowflake, Path(alias="eventId")], changes: Changes) -> EventRescored:
     """Score attendance again from the kept spans, and tell what that changed."""
     return EventRescored.model_validate(changes.act(RescoreEvent, int(event_id)))

@@ -117,9 +117,13 @@ def listen_tcp(host: str, port: int) -> socket.socket:
     """Return a listening TCP socket. Raises ``ListenError``."""
     family, address = _addresses(host)[0]
     try:
-        return socket.create_server((address, port), family=family, backlog=BACKLOG)  # sets SO_REUSEADDR
+        listener = socket.create_server((address, port), family=family, backlog=BACKLOG)  # sets SO_REUSEADDR
     except OSError as error:
         raise ListenError(_tcp_reason(error, host, port)) from error
+    # Connections inherit it. asyncio sets it only where a socket names its protocol, which this one does not;
+    # without it an answer's body waits 40 ms for the client's delayed ACK of its head.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _tcp_reason(error: OSError, host: str, port: int) -> str:

@@ -14,15 +14,17 @@ Clock: TypeAlias = Callable[[str], str]
 REASONS = tuple(REASON_NAMES.values())
 
 
-def clock(zone: tzinfo | None) -> Clock:
-    """Return how moments are written in a zone, each with its offset; without one as they are, in UTC."""
+def clock(zone: tzinfo | None) -> Clock | None:
+    """Return how moments are written in a zone, each with its offset; None: as they are, in UTC."""
     if zone is None:
-        return str
+        return None
     return lambda text: datetime.fromisoformat(text).astimezone(zone).isoformat(timespec="milliseconds")
 
 
-def in_zone(value: Any, write: Clock) -> Any:
+def in_zone(value: Any, write: Clock | None) -> Any:
     """Return an item of the API with all its moments written so."""
+    if write is None:
+        return value
     if isinstance(value, dict):
         return {key: _written(key, it, write) for key, it in value.items()}
     return [in_zone(it, write) for it in value] if isinstance(value, list) else value

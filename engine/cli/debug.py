@@ -7,7 +7,7 @@ import typer
 
 from engine.cli.options import AsJson, ConfigFile
 
-app = typer.Typer(help="Look inside the running daemon.", rich_markup_mode=None)
+app = typer.Typer(help="Look inside the running daemon.", rich_markup_mode=None, add_completion=False)
 
 
 @app.callback(invoke_without_command=True)

@@ -23,7 +23,9 @@ def checked_event(value: str) -> str:
 EventId: TypeAlias = Annotated[
     str,
     typer.Argument(
-        metavar="EVENT_ID", help="An event's id, or `last` for the latest.", callback=checked_event
+        metavar="EVENT_ID",
+        help="An event's id, or `last`: the latest that was made by a command or over HTTP.",
+        callback=checked_event,
     ),
 ]
 Name: TypeAlias = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="What it is called.")]

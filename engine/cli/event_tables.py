@@ -23,22 +23,20 @@ def _times(event: Row, known: date | None) -> tuple[str, str]:
 
 
 def difference(changed: Row) -> str:
-    """Tell in a line what a new score changed."""
-    if not changed["changed"]:
-        return f"scored again: nothing changed for {_people(changed['participants'])}"
+    """Tell in a line what a new score changed; ``changed`` counts those who are participants no more, too."""
     parts = [
-        f"{changed['changed']} of {_people(changed['participants'])} changed",
+        f"{_counted(changed['changed'], 'result') if changed['changed'] else 'no result'} changed",
         *(f"{duration(changed[key])} {key}" for key in ("gained", "lost") if changed[key]),
         *(f"{changed[key]} {words}" for key, words in _VERDICTS if changed[key]),
     ]
-    return f"scored again: {', '.join(parts)}"
+    return f"scored again: {', '.join(parts)}; {_counted(changed['participants'], 'participant')} now"
 
 
 _VERDICTS = (("newlyEligible", "newly eligible"), ("noLongerEligible", "no longer eligible"))
 
 
-def _people(count: int) -> str:
-    return "1 participant" if count == 1 else f"{count} participants"
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 EVENT_COLUMNS = (
@@ -68,9 +66,15 @@ def _channels(event: Row, known: Names) -> str:
     return ", ".join(known.channel(it) for it in event["voiceChannelIds"])
 
 
+def day_of(event: Row) -> date | None:
+    """Return the day that a report's other lines need not write: the event's."""
+    begins_at = event["startedAt"] or event["startsAt"]
+    return day(begins_at) if begins_at and today() else None
+
+
 def report(event: Row, stats: Row, known: Names) -> Iterator[tuple[str, str]]:
-    """Yield what an event was and how it went, each line with its title."""
-    yield "event", f"{printable(event['name'])} ({event['eventId']}), {event['status']}"
+    """Yield what an event was and how it went, or goes by now, each line with its title."""
+    yield "event", f"{event['name']} ({event['eventId']}), {event['status']}"
     yield "where", f"{_channels(event, known)} in {known.guild(event['guildId'])}"
     begins, ends = _times(event, today())
     if begins:
@@ -78,7 +82,7 @@ def report(event: Row, stats: Row, known: Names) -> Iterator[tuple[str, str]]:
         yield "when", f"{begins} to {ends or 'open end'}{length}"
     yield "badge takes", ", ".join(_demands(event))
     yield "counts", _policy(event["policy"])
-    yield "people", ", ".join(_attendance(stats))
+    yield "people", ", ".join(_attendance(stats, day_of(event)))
     yield "time", ", ".join(_sums(stats))
     if stats["badges"]["awarded"]:
         parts = [f"{count} {word}" for word, count in stats["badges"].items() if count]
@@ -103,15 +107,15 @@ def _policy(policy: Row) -> str:
         (word, [it for it in counts if counts[it] is side]) for word, side in (("", True), ("not ", False))
     ]
     told = [f"{word}{' or '.join(names)}" for word, names in sides if names]
-    return f"undeafened time, {', '.join(told)}; unseen boundaries read {policy['slack']}ly"
+    return f"undeafened time, {', '.join(told)}; slack read as {policy['slack']}"
 
 
-def _attendance(stats: Row) -> Iterator[str]:
-    yield _people(stats["participants"])
+def _attendance(stats: Row, known: date | None) -> Iterator[str]:
+    yield _counted(stats["participants"], "participant")
     yield f"{stats['eligible']} eligible"
     if stats["peakConcurrency"]:
-        yield f"at most {stats['peakConcurrency']} at once ({local(stats['peakAt'], today())})"
-        yield f"{stats['averageConcurrency']:.4g} on average"
+        yield f"at most {stats['peakConcurrency']} at once ({local(stats['peakAt'], known)})"
+        yield f"{stats['averageConcurrency']:.2f} on average"
 
 
 def _sums(stats: Row) -> Iterator[str]:
@@ -136,19 +140,19 @@ PARTICIPANT_COLUMNS = (
 )
 
 
-def participant_cells(row: Row, now: date | None) -> Iterator[tuple[str, ...]]:
+def participant_cells(row: Row, known: date | None) -> Iterator[tuple[str, ...]]:
     """Yield a participant as rows of ``PARTICIPANT_COLUMNS``: their own, and one for each interval."""
     verdict, (why, _, _) = "yes" if row["eligible"] else "no", row["why"].partition("; not counted")
-    times = _stay(row, now)
+    times = _stay(row, known)
     yield row["userId"], *times, duration(row["duration"]), ", ".join(reasons(row)), verdict, why
     for it in row.get("intervals", ()):
         lost = it["duration"] - it["counted"]
-        yield "", *_stay(it, now), duration(it["counted"]), duration(lost) if lost else "", "", ""
+        yield "", *_stay(it, known), duration(it["counted"]), duration(lost) if lost else "", "", ""
 
 
-def _stay(row: Row, now: date | None) -> tuple[str, str]:
-    left = local(row["leaveTime"], now and day(row["joinTime"])) if row["leaveTime"] else "still there"
-    return local(row["joinTime"], now), left
+def _stay(row: Row, known: date | None) -> tuple[str, str]:
+    left = local(row["leaveTime"], known and day(row["joinTime"])) if row["leaveTime"] else "still there"
+    return local(row["joinTime"], known), left
 
 
 BADGE_COLUMNS = (
@@ -160,6 +164,12 @@ BADGE_COLUMNS = (
 )
 
 
-def badge_cells(row: Row, now: date | None) -> tuple[str, ...]:
+def badge_cells(row: Row, known: date | None) -> tuple[str, ...]:
     """Return a badge as a row of ``BADGE_COLUMNS``."""
-    return row["userId"], local(row["awardedAt"], now), row["distributor"], row["status"], row["detail"] or ""
+    return (
+        row["userId"],
+        local(row["awardedAt"], known),
+        row["distributor"],
+        row["status"],
+        row["detail"] or "",
+    )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.cli.tables import Column
     from engine.config import Config
 
-app = typer.Typer(help="Hold events, and see who attended.", rich_markup_mode=None)
+app = typer.Typer(help="Hold events, and see who attended.", rich_markup_mode=None, add_completion=False)
 Guild: TypeAlias = Annotated[str | None, typer.Option(metavar="ID|NAME", help="Only of this guild.")]
 Channel: TypeAlias = Annotated[str | None, typer.Option(metavar="ID|NAME", help="Only in this channel.")]
 Status: TypeAlias = Annotated[
@@ -113,7 +113,7 @@ def report(  # noqa: PLR0913, PLR0917  # one parameter for each option of the co
         _print_document(found, stats, islice(people, limit))
     else:
         _print_report(loaded, found, stats)
-        _print_participants(people, limit)
+        _print_participants(found, people, limit)
     return 0
 
 
@@ -132,39 +132,53 @@ def _print_document(event: "Row", stats: "Row", people: "Iterable[Row]") -> None
 def _print_report(config: "Config", event: "Row", stats: "Row") -> None:
     from engine.cli.event_tables import places, report
     from engine.cli.records import names
+    from engine.cli.tables import printable
 
     for title, line in report(event, stats, names(config, places(event))):
-        print(f"{title:<11} {line}")
+        print(printable(f"{title:<11} {line}"))
     print()
 
 
-def _print_participants(people: "Iterator[Row]", limit: int | None) -> None:
-    from engine.cli.event_tables import PARTICIPANT_COLUMNS, participant_cells
-    from engine.cli.tables import today
+def _print_participants(event: "Row", people: "Iterator[Row]", limit: int | None) -> None:
+    from engine.cli.event_tables import PARTICIPANT_COLUMNS, day_of, participant_cells
 
-    shown, now = list(islice(people, limit)), today()
-    cells = list(chain.from_iterable(participant_cells(row, now) for row in shown))
+    shown, known = list(islice(people, limit)), day_of(event)
+    cells = list(chain.from_iterable(participant_cells(row, known) for row in shown))
     _print_table(PARTICIPANT_COLUMNS, cells, "no participants")
     _tell_more(people, f"the first {len(shown)}")
 
 
 @app.command()
-def badges(event: EventId, as_json: AsJson = False, config: ConfigFile = None) -> int:
+def badges(
+    event: EventId,
+    limit: TableLimit = None,
+    everything: Everything = False,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> int:
     """List the badges that an event gave, and whether they were delivered."""
-    from engine.cli.event_tables import BADGE_COLUMNS, badge_cells
     from engine.cli.places import event_id
     from engine.cli.records import source
-    from engine.cli.tables import today
     from engine.cli.writing import write_array
     from engine.config import load
 
     records = source(load(config))
     given = records.badges(event_id(records, event))
+    limit = table_limit(limit, everything=everything, as_json=as_json)
     if as_json:
-        write_array(sys.stdout, given)
+        write_array(sys.stdout, islice(given, limit))
     else:
-        _print_table(BADGE_COLUMNS, [badge_cells(row, today()) for row in given], "no badges")
+        _print_badges(given, limit)
     return 0
+
+
+def _print_badges(given: "Iterator[Row]", limit: int | None) -> None:
+    from engine.cli.event_tables import BADGE_COLUMNS, badge_cells
+    from engine.cli.tables import today
+
+    shown, known = list(islice(given, limit)), today()
+    _print_table(BADGE_COLUMNS, [badge_cells(row, known) for row in shown], "no badges")
+    _tell_more(given, f"the first {len(shown)}")
 
 
 def _print_table(columns: "Sequence[Column]", cells: "Sequence[Sequence[str]]", none: str) -> None:

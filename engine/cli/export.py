@@ -25,7 +25,7 @@ def _checked(event: str | None) -> str | None:
 
 Event: TypeAlias = Annotated[
     str | None,
-    typer.Option(metavar="ID", help="Only of this event; `last` for the latest.", callback=_checked),
+    typer.Option(metavar="ID", help="Only of this event, or `last`.", callback=_checked),
 ]
 Intervals: TypeAlias = Annotated[
     bool,
@@ -59,7 +59,7 @@ def export(  # noqa: PLR0913, PLR0917  # one parameter for each option of the co
     output: Output = None,
     config: ConfigFile = None,
 ) -> int:
-    """Export sessions, or the participants of an event or of several. Works without a running daemon too.
+    """Export sessions or participants, as CSV or JSON. Works without a running daemon too.
 
     Times are ISO 8601; durations are in seconds, to the millisecond.
     """

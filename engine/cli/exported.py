@@ -20,7 +20,7 @@ class Table(NamedTuple):
     rows: Callable[[Row], Iterable[Sequence[str]]]
 
 
-def sessions(records: Records, wanted: Wanted, write: Clock) -> Table:
+def sessions(records: Records, wanted: Wanted, write: Clock | None) -> Table:
     """Read sessions, the latest join first. Raises ``Failure`` where an id is unknown."""
     if wanted.event is not None:
         wanted = replace(wanted, event=event_id(records, wanted.event))
@@ -28,7 +28,7 @@ def sessions(records: Records, wanted: Wanted, write: Clock) -> Table:
     return Table(items, columns.SESSION_TITLES, lambda item: [columns.session_cells(item)])
 
 
-def participants(records: Records, wanted: Wanted, write: Clock, *, intervals: bool) -> Table:
+def participants(records: Records, wanted: Wanted, write: Clock | None, *, intervals: bool) -> Table:
     """Read the participants of one event, or of all that the filter finds, the latest event first."""
     attended = partial(_attended, records, wanted.user, write, intervals=intervals)
     items = (item for event in _events(records, wanted) for item in attended(event))
@@ -46,7 +46,7 @@ def _events(records: Records, wanted: Wanted) -> Iterable[Row]:
 
 
 def _attended(
-    records: Records, user: str | None, write: Clock, event: Row, *, intervals: bool
+    records: Records, user: str | None, write: Clock | None, event: Row, *, intervals: bool
 ) -> Iterator[Row]:
     rows = records.participants(event["eventId"], intervals=intervals, eligible=None)
     for row, awarded_at in _with_badges(rows, records.badges(event["eventId"])):

@@ -9,6 +9,7 @@ from engine.cli.filters import checked_id
 from engine.cli.options import AsJson, ConfigFile
 
 if TYPE_CHECKING:
+    from engine.cli.client import EngineClient
     from engine.cli.records import Row
 
 
@@ -18,15 +19,15 @@ def forget(
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> int:
-    """Forget a person, everywhere and for good. Event totals stay true: a number stands in their place."""
+    """Forget a person, everywhere and for good. Events keep their totals, with a pseudonym in their place."""
     from engine.cli.client import EngineClient
     from engine.cli.tables import print_json
     from engine.config import load
 
-    loaded = load(config)
+    client = EngineClient(load(config).api_socket)
     if not yes:
-        _confirm(user)
-    told = EngineClient(loaded.api_socket).send("DELETE", f"/users/{user}")
+        _confirm(client, user)
+    told = client.send("DELETE", f"/users/{user}")
     if as_json:
         print_json(told)
     else:
@@ -34,11 +35,12 @@ def forget(
     return 0
 
 
-def _confirm(user: str) -> None:
+def _confirm(client: "EngineClient", user: str) -> None:
     from engine.cli.failure import Failure
 
     if not sys.stdin.isatty():
         raise typer.BadParameter("nobody is there to ask: give --yes")
+    client.get("/healthz")  # who is asked should not have answered for nothing
     print(
         f"Forget user {user} for good? This cannot be undone. Type yes: ", end="", file=sys.stderr, flush=True
     )
@@ -47,7 +49,7 @@ def _confirm(user: str) -> None:
 
 
 def _done(told: "Row") -> str:
-    counts = [f"{count} {_words(name)}" for name, count in told["forgotten"].items() if count]
+    counts = [f"{_words(name)} {count}" for name, count in told["forgotten"].items() if count]
     return f"user {told['userId']} is forgotten: {', '.join(counts) or 'nothing was kept of them'}"
 
 

@@ -2,25 +2,29 @@
 
 import difflib
 from collections.abc import Iterable
-from itertools import islice
 
 from engine.cli.event_options import LAST
 from engine.cli.failure import Failure
 from engine.cli.filters import checked_id, is_digits
-from engine.cli.records import PAGE_MAX, Records, Row, WantedEvents
+from engine.cli.records import Records, Row, WantedEvents
 
 _SHOWN = 10  # candidates in a line
+_AT_ONCE = 50  # events looked at for the last
 
 
 def event_id(records: Records, text: str) -> str:
-    """Return an event's id; ``last`` is the latest made. Raises ``Failure`` where there is none yet."""
+    """Return an event's id; ``last`` is the latest that was asked for, not told by Discord.
+
+    Raises ``Failure`` where there is none yet.
+    """
     if text != LAST:
         return text
-    # The next occurrence of one of Discord's recurring events has an id of its own, later, time.
-    events = list(islice(records.events(WantedEvents(), PAGE_MAX), PAGE_MAX))
-    if not events:
-        raise Failure("there is no event yet: `rollcall events create` makes one")
-    return str(max(events, key=lambda it: it["createdAt"])["eventId"])
+    for event in records.events(WantedEvents(), _AT_ONCE):
+        if event["source"] != "discord":
+            return str(event["eventId"])
+    raise Failure(
+        "no event was made here yet: `rollcall events create` makes one, `rollcall events` lists all"
+    )
 
 
 def guild_id(records: Records, text: str) -> str:

@@ -54,7 +54,8 @@ def main(config: "Config") -> int:
         journal.start()
         stack.callback(journal.close, WRITER_CLOSE_S)
         badges = start_badges(config, engine, journal, stack)
-        _start_api(config, engine, Desk(journal, engine.aftermath.answers), badges, stack)
+        desk = Desk(journal, engine.aftermath.answers, partitions=config.storage.partitions)
+        _start_api(config, engine, desk, badges, stack)
         while not stopping.wait(CHECK_EVERY_S):
             engine.check()
             if engine.failed.is_set():

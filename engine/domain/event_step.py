@@ -104,7 +104,7 @@ def plan(state: EventState, share: Sequence[Happening], rules: Rules) -> Plan:
         event = lifecycle.due(event, now)
         if not isinstance(what, Facts | Time):
             is_new = event is None
-            decision = requests.decide(event, what, rules.events)
+            decision = requests.decide(event, what, rules.events, rules.kept(now))
             event, rescored_at = lifecycle.due(decision.event, now), now if decision.rescore else rescored_at
             answers += [] if decision.answer is None else [decision.answer]
             if is_new and event is not None:

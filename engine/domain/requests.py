@@ -25,9 +25,10 @@ from engine.domain.event_inputs import (
 )
 from engine.domain.events import Event, EventStatus
 from engine.domain.lifecycle import begun, cancelled, ended, touched
-from engine.domain.rules import EventRules
+from engine.domain.rules import EventRules, Kept
 
 SCHEDULED, ACTIVE, ENDED, CANCELLED = EventStatus
+_ALL = Kept()
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not an error
@@ -46,17 +47,33 @@ class Decision(NamedTuple):
     rescore: bool = False
 
 
-def decide(event: Event | None, what: EventInput, rules: EventRules) -> Decision:
+def decide(event: Event | None, what: EventInput, rules: EventRules, kept: Kept = _ALL) -> Decision:
     """Meet one request, or take one fact of Discord's. Deadlines must have been taken before (``due``)."""
     request_id: str = getattr(what, "request_id", "")
     try:
         changed = _TABLE[type(what)](event, what, rules)
+        if changed is not None and type(what) in (CreateEvent, ChangeEvent, RescoreEvent):
+            _check_kept(event, changed, kept)
     except Refused as no:
         return Decision(event, _answer(request_id, no))
     rescore = (
         type(what) in (ChangeEvent, RescoreEvent) and changed is not None and changed.started_at is not None
     )
     return Decision(changed, Answer(request_id) if request_id else None, rescore)
+
+
+def _check_kept(before: Event | None, event: Event, kept: Kept) -> None:
+    """Refuse to score an event whose sessions are gone. Those of an event that is not settled are not."""
+    begins_at = event.started_at or event.starts_at
+    if begins_at is None or begins_at >= kept.since:
+        return
+    begun_at = None if before is None else before.started_at
+    if begun_at is None or begins_at < begun_at:
+        raise Refused(
+            "invalid", f"must not lie so far back: sessions are removed after {kept.days} days", "startsAt"
+        )
+    if before is not None and before.settled:
+        raise Refused("conflict", f"its sessions were removed after {kept.days} days")
 
 
 def _answer(request_id: str, no: Refused) -> Answer | None:

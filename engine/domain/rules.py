@@ -1,6 +1,6 @@
 """The thresholds the rules are given, from the configuration."""
 
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
@@ -12,6 +12,13 @@ DAY_MS = 86_400_000
 FORGOTTEN_MARGIN_MS = 3_600_000
 
 Distributor: TypeAlias = Literal["none", "csv", "webhook", "role"]
+
+
+class Kept(NamedTuple):
+    """Sessions that ended since a moment are kept, older ones removed after so many days; 0: all are."""
+
+    since: int = 0
+    days: int = 0
 
 
 class BadgeRules(Struct, frozen=True, gc=False):
@@ -81,9 +88,9 @@ class Rules(Struct, frozen=True):
     retention_ms: int = 0
     forgotten_ms: int = DAY_MS + FORGOTTEN_MARGIN_MS
 
-    def kept_since(self, now: int) -> int:
-        """Return from when on all sessions are kept, whenever they ended."""
-        return now - self.retention_ms if self.retention_ms else 0
+    def kept(self, now: int) -> "Kept":
+        """Return which sessions are kept."""
+        return Kept(now - self.retention_ms, self.retention_ms // DAY_MS) if self.retention_ms else Kept()
 
 
 # How far back a guild remembers who left and what was created (ms). A later entry takes effect at the edge of

@@ -98,6 +98,7 @@ class Batch:
         self.forgets: list[ForgetMember] = []  # the ledger's to do, behind all others
         self._of_events, self._of_trackers = EventBatch(), TrackerBatch()
         self._statements: list[tuple[str, Sequence[Any]]] = []  # the rare ones, in order
+        self._outcomes: list[Row] = []  # of the outbox; what they settle may come after them in the effects
         takers = _TAKERS
         for effect in effects:
             takers[type(effect)](self, effect)
@@ -114,6 +115,7 @@ class Batch:
         self._of_trackers.write(connection)
         for sql, row in self._statements:
             connection.execute(sql, row)
+        connection.executemany(_SETTLE_OUTBOX, self._outcomes)
 
     def _kept_spans(self) -> list[Row]:
         if not self._dropped:
@@ -199,8 +201,7 @@ class Batch:
         self._statements += badge_statements(it)
 
     def _settle_outbox(self, it: SettleOutbox) -> None:
-        row = ("done" if it.ok else "failed", it.detail, it.at, it.outbox_id)
-        self._statements.append((_SETTLE_OUTBOX, row))
+        self._outcomes.append(("done" if it.ok else "failed", it.detail, it.at, it.outbox_id))
 
     def _forget_member(self, it: ForgetMember) -> None:
         self.forgets.append(it)

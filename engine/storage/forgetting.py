@@ -27,7 +27,7 @@ COUNTED = (
     "anonymizedSpans",
     "participants",
     "badges",
-    "outbox",
+    "deliveries",
     "deadLetters",
 )
 
@@ -215,7 +215,7 @@ class _Guild:
     def _keep_delivery(
         self, event_id: int, outbox_id: str, status: str, payload: str, detail: str
     ) -> str | None:
-        self._counts["outbox"] += 1
+        self._counts["deliveries"] += 1
         if status == "pending":
             self._connection.execute("DELETE FROM outbox WHERE outbox_id = ?", (outbox_id,))
             return None

@@ -1,8 +1,7 @@
 """Sessions, a page at a time, by the key and two indexes of their table (see ``models`` for why not more).
 
-By guild, by guild and user, by event and for what is open, the rows that a page looks at are those of the
-guild, of the user, of the event, or open; by channel it walks the guild's, by anything else all, the
-latest first, until the page is full.
+A page of a user's, of an event's or of open sessions looks at those; one of a guild's at the keys of all
+that the guild ever had. Any other walks all sessions, the latest first, until it is full.
 """
 
 from dataclasses import dataclass
@@ -27,6 +26,9 @@ EVERY_GUILD = SQL(
 )
 
 
+_KEY = (Session.joined_at, Session.guild_id, Session.user_id)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFilter(Filter):
     """Which sessions. ``event_id``: those linked to an event."""
@@ -44,12 +46,14 @@ def sessions(
     spans: bool = False,
 ) -> Page:
     """Return a page of sessions, the latest join first. Raises ``InvalidCursor``."""
-    query = Session.select().where(*_conditions(wanted))
+    keys = Session.select(*_KEY).where(*_conditions(wanted))
     if cursor is not None:
-        query = query.where(_order() < Tuple(*_position(cursor)))
-    newest_first = (Session.joined_at.desc(), Session.guild_id.desc(), Session.user_id.desc())
+        keys = keys.where(_order() < Tuple(*_position(cursor)))
+    newest_first = [column.desc() for column in _KEY]
+    page = keys.order_by(*newest_first).limit(limit + 1)
     with database.atomic():
-        rows = fetched(database, query.order_by(*newest_first).limit(limit + 1))
+        # The keys first: of a guild's whole history they alone are sorted, often without a look at the rows.
+        rows = fetched(database, Session.select().where(_order().in_(page)).order_by(*newest_first))
         more = len(rows) > limit
         items = described(database, rows[:limit], spans=spans)
     return Page(items, items[-1]["sessionId"] if more else None)
@@ -80,7 +84,7 @@ def open_by_guild(database: SqliteDatabase) -> dict[int, int]:
 
 
 def _order() -> Tuple:
-    return Tuple(Session.joined_at, Session.guild_id, Session.user_id)
+    return Tuple(*_KEY)
 
 
 def _parsed(session_id: str) -> SessionKey | None:

@@ -1,7 +1,7 @@
 """Storage in plain memory: the simplest that keeps the protocols' promises, and can be made to fail."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from engine.domain import effects as fx
 from engine.domain import event_effects as efx
@@ -26,6 +26,7 @@ class MemoryLedger:
         self.commits: list[Commit] = []
         self._state = PartitionState()
         self._lock = threading.Lock()
+        self.on_prune: Callable[[int], bool] = lambda _: False
         self.on_commit = self.on_committed = self.on_load = self.on_read = self.on_present = lambda *_: None
 
     @property
@@ -45,11 +46,12 @@ class MemoryLedger:
         with self._lock:
             return self.rows.present_guilds()
 
-    def commit(self, commit: Commit) -> None:
+    def commit(self, commit: Commit) -> dict[str, int]:
+        assert fx.ForgetMember not in map(type, commit.effects), "memory forgets nobody: take a real ledger"
         self.on_commit(commit)
         with self._lock:
             if self._state.cursor == commit.state.cursor:
-                return
+                return {}
             if self._state.cursor != commit.before:
                 raise StorageError(f"the ledger stands at {self._state.cursor}, not at {commit.before}")
             for effect in commit.effects:
@@ -58,12 +60,17 @@ class MemoryLedger:
             self.commits.append(commit)
             self._state = self._following(commit)
         self.on_committed(commit)
+        return {}
+
+    def prune(self, before: int) -> bool:
+        return self.on_prune(before)
 
     def _following(self, commit: Commit) -> PartitionState:
         """Only what the commit says has changed is written: its flags must be right."""
         sources = self._state.sources | {it: commit.state.sources[it] for it in commit.sources_changed}
         connections = commit.state.connections if commit.connections_changed else self._state.connections
-        written = PartitionState(commit.state.cursor, commit.state.now, sources, connections)
+        forgotten = commit.state.forgotten if commit.forgotten_changed else self._state.forgotten
+        written = PartitionState(commit.state.cursor, commit.state.now, sources, connections, forgotten)
         assert written == commit.state
         return written
 
@@ -163,7 +170,7 @@ class MemoryLive:
     def mirror(self, before: str, cursor: str, effects: Sequence[fx.Effect]) -> bool:
         if self.away:
             raise ConnectionError("connection refused")
-        if self.cursor != before:
+        if self.cursor != before or fx.ForgetMember in map(type, effects):
             return False
         for effect in effects:
             if isinstance(effect, fx.SaveSession) and effect.left_at is None:
@@ -204,12 +211,18 @@ class MemoryLive:
 class MemoryOutbox:
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.withdrawn: list[dict[int, int]] = []
         self.away = False
 
     def send(self, messages: list[fx.ToDiscord]) -> None:
         if self.away:
             raise ConnectionError("connection refused")
         self.sent += [it.outbox_id for it in messages]
+
+    def withdraw(self, forgotten: Mapping[int, int]) -> None:
+        if self.away:
+            raise ConnectionError("connection refused")
+        self.withdrawn.append(dict(forgotten))
 
 
 def fold(entries: Iterable[Entry], rules: Rules) -> Rows:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from engine.api.app import create_app
-from engine.api.server import MAX_CONCURRENT, ApiServer, ListenError, refuse_open_door
+from engine.api.server import MAX_CONCURRENT, ApiServer, ListenError, listen_tcp, refuse_open_door
 
 
 def test_the_socket_is_for_this_account_only(server, socket_path):
@@ -33,6 +33,13 @@ def test_a_taken_port_is_told_in_one_line(serve, taken_port):
     assert str(caught.value) == (
         f"api.port: 127.0.0.1:{taken_port} is taken by another process: choose another port"
     )
+
+
+def test_no_answer_waits_for_an_acknowledgement():
+    with listen_tcp("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """A configuration in a folder of its own, a ledger with a few sessions, an engine's API that answers."""
 
 import json
+import shutil
 import threading
-from contextlib import closing
+import time
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -17,6 +19,9 @@ from engine.inspection import Readiness
 from engine.storage.ledger import SqlLedger
 from engine.storage.protocols import Commit
 from engine.storage.queries import SqlReads
+from engine.storage.redis_client import connect
+from tests.api.running import RunningEngine
+from tests.cli import evening
 
 NOON = 1_772_366_400_000  # 2026-03-01T12:00:00.000Z
 
@@ -100,13 +105,61 @@ def ledger(config):
 @pytest.fixture
 def engine(config, ledger):
     """The API on its Unix socket, with a real ledger behind it."""
-    config.runtime_dir.mkdir(parents=True)
+    with served(config, SqlReads(ledger)) as inspected:
+        yield inspected
+
+
+@contextmanager
+def served(config, reads, **more):
+    """Serve the API where the command looks for it."""
+    config.runtime_dir.mkdir(parents=True, exist_ok=True)
     inspected = Inspected()
-    app = create_app(inspected, SqlReads(ledger), None, require_token=False)
+    app = create_app(inspected, reads, None, require_token=False, **more)
     server = ApiServer(app, app, "127.0.0.1", 0, config.api_socket)
     server.start()
     yield inspected
     server.stop()
+
+
+@pytest.fixture
+def running(config, redis_url):
+    """A real engine that commands may change. Time is what the test says; see ``tests.api.running``."""
+    config.data_dir.mkdir(parents=True)
+    with (
+        RunningEngine(redis_url, config.data_dir) as running,
+        served(config, running.reads, commands=running.desk),
+    ):
+        yield running
+
+
+@pytest.fixture(scope="session")
+def held(redis_server, tmp_path_factory):
+    """The ledger of an evening with three events; see ``evening``."""
+    with connect(redis_server.url) as client:
+        client.flushall()
+    return evening.hold(redis_server.url, tmp_path_factory.mktemp("evening"))
+
+
+@pytest.fixture(params=["engine", "ledger"])
+def evening_held(request, config, held):
+    """That evening, told by an engine where one runs, else by the file; nobody can tell which."""
+    config.data_dir.mkdir(parents=True)
+    shutil.copy(held, config.database)
+    if request.param == "ledger":
+        yield
+        return
+    with served(config, SqlReads(config.database)):
+        yield
+
+
+@pytest.fixture
+def _in_utc(monkeypatch):
+    """Local time is UTC."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine import __version__
+from engine.cli.app import COMMANDS
 
 # What takes tens of milliseconds or megabytes to import.
 HEAVY = [
@@ -38,6 +39,20 @@ def test_the_parent_imports_no_library_of_its_children():
     code = "import sys, engine.cli.app, engine.processes.parent; print(*sys.modules)"
     loaded = {name.partition(".")[0] for name in started(code).stdout.split()}
     assert loaded.isdisjoint({"aiohttp", "discord", "fastapi", "httpx", "peewee", "pykka"})
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_says_of_each_command_what_its_own_help_says(rollcall, name):
+    line = COMMANDS[name].line.rstrip(".")
+    code, out, err = rollcall(name, "--help")
+    assert (code, err) == (0, "")
+    assert line in " ".join(out.split())
+    assert bool(line) != (name in {"redis", "simulator"})
+
+
+def test_a_mistyped_command_is_answered_with_the_one_that_was_meant(rollcall):
+    line = "rollcall: No such command 'session'. Did you mean 'sessions'? (see `rollcall --help`)\n"
+    assert rollcall("session") == (2, "", line)
 
 
 def test_the_version_is_shown(rollcall):

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.cli.moments import day, duration, iso, local, parse
+from engine.cli.moments import ahead, day, duration, iso, length, local, parse
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -19,6 +19,21 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 )
 def test_moments_are_read_in_each_form(text, expected):
     assert parse(text, NOW) == expected
+
+
+def test_what_lies_ahead_is_counted_from_now():
+    assert ahead("1h30m", NOW) == NOW + timedelta(minutes=90)
+    assert ahead("2026-02-28T18:00Z", NOW) == datetime(2026, 2, 28, 18, tzinfo=UTC)
+
+
+def test_a_length_is_read_in_units():
+    assert length("1d12h") == timedelta(days=1, hours=12)
+
+
+@pytest.mark.parametrize("text", ["", "45", "-1m", "1.5h", "2026-03-01"])
+def test_what_is_no_length_is_refused(text):
+    with pytest.raises(ValueError):
+        length(text)
 
 
 @pytest.mark.parametrize("text", ["", "h", "2 h", "2y", "now", "2026-13-01", "-2h", "²h"])

@@ -1,5 +1,4 @@
 import json
-import time
 
 import pytest
 
@@ -8,15 +7,6 @@ import pytest
 def source(request):
     """The sessions come from the engine where one runs, else from the file; nobody can tell which."""
     return request.getfixturevalue(request.param)
-
-
-@pytest.fixture
-def _in_utc(monkeypatch):
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def users(out):

@@ -15,6 +15,12 @@ def test_a_narrow_table_folds_prose_and_never_an_id():
     assert "Gamers" in "".join(lines)
 
 
+def test_names_cannot_command_a_terminal():
+    screen = Console(file=io.StringIO(), width=60)
+    screen.print(table([Column("GUILD")], [["\x1b[31mred\x07 \U0001f468\u200d\U0001f469 \x9b2J"]]))
+    assert screen.file.getvalue().splitlines()[1].rstrip() == " [31mred  \U0001f468\u200d\U0001f469  2J"
+
+
 def test_nested_things_are_listed_in_indented_lines():
     value = {
         "name": "guild:1",

@@ -3,11 +3,15 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import RunningServer
+from tests.daemon.live_keys import keys_of
+from tests.daemon.programme import Programme
+from tests.daemon.quiet_guild import QUIET, QuietGuild
 from tests.daemon.replay import Recording, recording_of
 from tests.daemon.running import Daemon, Installation, Simulator, until
 from tests.daemon.truth import LATE_MS, MIN_MS
 
 TOKEN_OF_SIMULATOR = "simulator"
+MEMBERS = 20
 
 
 @pytest.fixture
@@ -113,3 +117,62 @@ def completed(truth):
         for it in truth["presences"]
         if not it["bot"] and it["left_at"] and it["left_at"] - it["joined_at"] >= MIN_MS + LATE_MS
     ]
+
+
+class Held(NamedTuple):
+    """What is left of a daemon that followed a programme of events and was stopped.
+
+    ``events``: as HTTP told of them in the end, each with its ``participants`` and ``badges``. ``keys``: the
+    live state's, at some moments of the evening.
+    """
+
+    recording: Recording
+    truth: dict
+    guild: QuietGuild
+    programme: Programme
+    events: dict[str, dict]
+    keys: dict[str, dict]
+    metrics: dict[str, float]
+    badges: str
+    exit_code: int
+
+
+@pytest.fixture(scope="session")
+def held(tmp_path_factory):
+    """The one programme of events that several tests look back on."""
+    simulator = Simulator(tmp_path_factory.mktemp("simulator"), **QUIET, members=MEMBERS)
+    discord = {"api_base_url": simulator.url, "gateway": "discord", "members_intent": True}
+    daemon = Daemon({"discord": discord, "events": {"badges": "csv"}}, {"DISCORD_TOKEN": TOKEN_OF_SIMULATOR})
+    server = RunningServer()
+    try:
+        daemon.run()
+        programme, keys = Programme(daemon, QuietGuild(simulator)), {}
+        for part in (
+            programme.announce,
+            programme.begin,
+            programme.go_on,
+            programme.end,
+            programme.look_back,
+        ):
+            part()
+            keys[part.__name__] = keys_of(daemon.config.redis_url)
+        yield look_back(daemon, simulator, programme, keys, server)
+    finally:
+        server.remove()
+        daemon.end()
+        simulator.end()
+
+
+def look_back(daemon, simulator, programme, keys, server):
+    """Ask for all there is to know of an evening, and stop the daemon."""
+    organizer, truth = programme.organizer, simulator.truth()
+    events = {
+        it: organizer.event(it)
+        | {"participants": organizer.participants(it, intervals=True)}
+        | {"badges": organizer.get(f"/events/{it}/badges")["items"]}
+        for it in programme.events
+    }
+    metrics, badges = daemon.metrics(), daemon.config.badge_file.read_text()
+    exit_code = daemon.program.stop()
+    recording = recording_of(daemon, server)
+    return Held(recording, truth, programme.guild, programme, events, keys, metrics, badges, exit_code)

@@ -1,7 +1,7 @@
 """Engines that die at a chosen point of a chosen commit, over a recorded journal, and are started again.
 
-A script, since it forks: ``python -m tests.daemon.crash_points URL FOLDER BATCH``. Each case leaves its
-ledger in the folder and a line of JSON on standard output.
+A script, since it forks: ``python -m tests.daemon.crash_points FOLDER`` takes the tasks of
+``FOLDER/tasks.json``. Each leaves its ledger in the folder and a line of JSON on standard output.
 """
 
 import json
@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -17,15 +18,20 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 
+from engine.actors import partition
+from engine.actors.aftermath import Answers, active_events
+from engine.domain.event_views import event_json, followed_json
+from engine.domain.ids import person
 from engine.domain.rules import Rules
 from engine.storage.ledger import SqlLedger
-from engine.storage.live import LiveSession
+from engine.storage.live import LiveSession, RedisLiveState
 from engine.storage.protocols import Stores
 from tests.daemon.replay import Recording, cursor, run_engine, stores_at
 
 decoder = msgspec.msgpack.Decoder(LiveSession)
 DEAD = 9
 MIRROR_DIFFERS = 3
+NEVER_CAME = 0
 
 
 class Point(NamedTuple):
@@ -47,13 +53,45 @@ POINTS = [
     Point("live", "mirror", after=True),
     Point("outbox", "send", after=True),
     Point("journal", "trim", after=True),
+    Point("answers", "give", after=False),  # a request took effect, and nobody is told
+    Point("ledger", "audit", after=True),
 ]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Lives over a journal. Each dies at the ``number``-th call of its point's method, the last at none.
+
+    ``points``: of one life after the other; with ``again``, the last point is that of as many lives as it
+    takes to get through the journal.
+    """
+
+    name: str
+    points: list[tuple[int, int]]  # as (index of POINTS, number)
+    again: bool = False
+    batch: int = 1
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done with a journal at ``url``. ``rules``: as JSON."""
+
+    url: str
+    rules: str
+    tasks: list[Task]
+
+    def write(self, folder: Path) -> None:
+        (folder / "tasks.json").write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Work":
+        return msgspec.json.decode((folder / "tasks.json").read_bytes(), type=cls)
 
 
 def mortal(stores: Stores, point: Point, number: int) -> Stores:
     """Let the process end at the ``number``-th call of the point's method, as ``kill -9`` would end it."""
-    store: Any = getattr(stores, point.store)
-    method, calls = getattr(store, point.method), 0
+    holder: Any = Answers if point.store == "answers" else getattr(stores, point.store)
+    method, calls = getattr(holder, point.method), 0
 
     def dying(*arguments: Any) -> Any:
         nonlocal calls
@@ -62,10 +100,10 @@ def mortal(stores: Stores, point: Point, number: int) -> Stores:
             os._exit(DEAD)
         result = method(*arguments)
         if calls == number:
-            os._exit(DEAD)
+            os._exit(DEAD if point.store != "live" or is_mirrored(stores) else MIRROR_DIFFERS)
         return result
 
-    setattr(store, point.method, dying)
+    setattr(holder, point.method, dying)
     return stores
 
 
@@ -96,22 +134,35 @@ def in_a_process(work: Callable[[], int]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def die(recording: Recording, point: Point, number: int, batch: int) -> int:
-    last_id = recording.records[-1].journal_id
+def die(recording: Recording, last_id: str, point: Point, number: int, batch: int) -> int:
     with stores_at(recording.url, recording.database) as stores:
         run_engine(mortal(in_lockstep(stores), point, number), recording.rules, last_id, batch)
-    return 0  # that call never came
+    return NEVER_CAME
 
 
-def finish(recording: Recording, batch: int) -> int:
+def finish(recording: Recording, last_id: str, batch: int) -> int:
     """Take what is left; the mirror must then be that of the ledger."""
-    last_id = recording.records[-1].journal_id
     with stores_at(recording.url, recording.database) as stores:
         if cursor(stores) == last_id:
             return 0  # without one more entry, nobody looks at the mirror
         run_engine(stores, recording.rules, last_id, batch)
-        mirror = {it: dict(stores.live.read(it)) for it in stores.live.guilds()}
-        return 0 if mirror == opened(stores.ledger) else MIRROR_DIFFERS
+        return 0 if is_mirrored(stores) else MIRROR_DIFFERS
+
+
+def is_mirrored(stores: Stores) -> bool:
+    """Say whether the live state is the ledger's, sessions and events."""
+    live: Any = stores.live
+    ledger: Any = stores.ledger
+    held = {it: dict(live.read(it)) for it in live.guilds()}
+    return held == opened(ledger) and all(_event_mirrored(live, *it) for it in active_events(ledger))
+
+
+def _event_mirrored(live: RedisLiveState, event: Any, participants: Any) -> bool:
+    shown = event_json(event)
+    everywhere = [live.active_events(event.guild_id, it) for it in (None, *event.channel_ids)]
+    followed = {person(it.user_id): followed_json(it) for it in participants}
+    told = {it["userId"]: it for it in live.participants(event.event_id).values()}
+    return all(shown in (events or ()) for events in everywhere) and told == followed
 
 
 def opened(ledger: SqlLedger) -> dict[int, dict[int, LiveSession]]:
@@ -122,18 +173,32 @@ def opened(ledger: SqlLedger) -> dict[int, dict[int, LiveSession]]:
     }
 
 
-def main(url: str, folder: Path, batch: int) -> None:
+def lives(task: Task, case: Recording, last_id: str) -> list[int]:
+    """Let one engine after the other live and die; return how each ended."""
+    ends: list[int] = []
+    for number in count():
+        index, calls = task.points[min(number, len(task.points) - 1)]
+        if number >= len(task.points) and (not task.again or ends[-1] != DEAD):
+            break
+        if ends and ends[-1] != DEAD:
+            break
+        ends.append(in_a_process(partial(die, case, last_id, POINTS[index], calls, task.batch)))
+    return ends
+
+
+def main(folder: Path) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    for index, point in enumerate(POINTS):
-        for number in count(1):
-            case = Recording(url, folder / f"{index}-{number}.db", Rules())
-            died = in_a_process(partial(die, case, point, number, batch))
-            if died == 0:
-                break  # there is no such call
-            ended = in_a_process(partial(finish, case, batch))
-            told = {"point": str(point), "number": number, "died": died, "ended": ended}
-            print(json.dumps(told | {"database": str(case.database)}), flush=True)
+    partition.BLOCK_MS = 5  # a stop need not wait for entries that never come
+    work = Work.read(folder)
+    rules = msgspec.json.decode(work.rules, type=Rules)
+    last_id = Recording(work.url, folder).records[-1].journal_id
+    for task in work.tasks:
+        case = Recording(work.url, folder / f"{task.name}.db", rules)
+        ends = lives(task, case, last_id)
+        ended = in_a_process(partial(finish, case, last_id, 500))
+        told = {"task": task.name, "ends": ends, "ended": ended, "database": str(case.database)}
+        print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]))

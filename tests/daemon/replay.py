@@ -90,11 +90,11 @@ def stores_at(url: str, database: Path) -> Iterator[Stores]:
             it.close()
 
 
-def replay(recording: Recording, database: Path) -> Path:
+def replay(recording: Recording, database: Path, batch_max_entries: int = 500) -> Path:
     """Take the whole journal without any interruption; return the ledger."""
     last_id = recording.records[-1].journal_id
     with stores_at(recording.url, database) as stores:
-        run_engine(stores, recording.rules, last_id)
+        run_engine(stores, recording.rules, last_id, batch_max_entries)
     return database
 
 

@@ -100,10 +100,10 @@ class Simulator(Program):
     def connected(self) -> bool:
         return any(it["connected"] for it in _get(f"{self.url}/sim/sessions"))
 
-    def act(self, name: str, **arguments: Any) -> Any:
+    def act(self, name: str, /, **arguments: Any) -> Any:
         return self._post(f"world/{name}", arguments)
 
-    def fault(self, name: str, **arguments: Any) -> Any:
+    def fault(self, name: str, /, **arguments: Any) -> Any:
         return self._post(f"faults/{name}", arguments)
 
     def _post(self, path: str, arguments: dict[str, Any]) -> Any:
@@ -165,6 +165,13 @@ class Installation:
         except Failure:
             return False
         return True
+
+    def metrics(self) -> dict[str, float]:
+        """Return the engine's numbers without labels, by name."""
+        transport = httpx.HTTPTransport(uds=str(self.config.api_socket))
+        with httpx.Client(transport=transport, base_url="http://rollcall", trust_env=False) as client:
+            lines = client.get("/metrics").raise_for_status().text.splitlines()
+        return {name: float(value) for name, _, value in (it.partition(" ") for it in lines) if name != "#"}
 
     def remove(self) -> None:
         shutil.rmtree(self.folder)

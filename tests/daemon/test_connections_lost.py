@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from engine.domain.inputs import GuildSnapshot
+from tests.daemon.quiet_guild import QUIET, QuietGuild
 from tests.daemon.replay import (
     begun_since,
     differences,
@@ -69,9 +70,9 @@ def repeated(records):
 
 
 def test_what_a_resume_replays_has_slack_back_to_the_loss(make_simulator, tracking, recorded, tmp_path):
-    simulator = make_simulator(actions_per_s=0.001, guilds=1, members=20)
+    simulator = make_simulator(**QUIET, members=20)
     daemon = tracking(simulator).run()
-    guild = Quiet(simulator)
+    guild = QuietGuild(simulator)
     stays, leaves, moves, *_ = guild.inside
     comes, comes_later, *_ = guild.outside
     lost_at = simulator.truth()["now"]
@@ -102,24 +103,3 @@ def test_what_a_resume_replays_has_slack_back_to_the_loss(make_simulator, tracki
     assert by_user[stays].left_at is None
     assert not by_user[stays].bridged
     assert by_user[comes_later].exact
-
-
-class Quiet:
-    """A guild in which nothing happens but what the test does."""
-
-    def __init__(self, simulator):
-        self._simulator = simulator
-        (world,) = simulator.world()
-        self._id = world["id"]
-        self._channels = [it["id"] for it in world["channels"] if it["type"] == 2]
-        self._places = {it["user_id"]: it["channel_id"] for it in world["voice_states"]}
-        people = [it["user"]["id"] for it in world["members"] if not it["user"].get("bot")]
-        self.inside = [it for it in people if it in self._places]
-        self.outside = [it for it in people if it not in self._places]
-
-    def act(self, name, user_id, **arguments):
-        self._simulator.act(name, guild_id=self._id, user_id=user_id, **arguments)
-
-    def elsewhere(self, user_id):
-        """Return a channel that the user is not in."""
-        return next(it for it in self._channels if it != self._places[user_id])

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -162,7 +163,7 @@ class Comparison:
         """Compare the order of flags; what lasted less than a delivery takes may have left no span."""
         if row.left_at is None or row.left_at > self.now or row.left_slack_ms or row.joined_slack_ms:
             return
-        seen = iter([*row.span_flags, row.flags])
+        seen = iter([flags for flags, _ in groupby([*row.span_flags, row.flags])])  # roles cut spans, too
         flags = next(seen)
         ends = [at for at, _ in presence.flags[1:]] + [presence.left_at or self.now]
         for (at, true_flags), end in zip(presence.flags, ends, strict=True):

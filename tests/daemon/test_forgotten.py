@@ -1,0 +1,198 @@
+"""A person of the simulated community is forgotten while all goes on, and is not to be found again."""
+
+import json
+
+import msgspec.msgpack
+import pytest
+
+from engine.storage.journal import stream_key
+from engine.storage.redis_client import connect
+from tests.daemon.programme import Organizer
+from tests.daemon.quiet_guild import QUIET, QuietGuild
+from tests.daemon.replay import differences, inputs, replay, tables_of
+from tests.daemon.running import until
+
+pytestmark = [pytest.mark.crash, pytest.mark.slow]
+
+STRETCH_S = 1.5
+
+
+class Traces:
+    """Where somebody's id stands, in any form, in all that a daemon keeps and says."""
+
+    def __init__(self, daemon, user_id):
+        self._daemon = daemon
+        number = int(user_id)
+        self.marks = {user_id.encode(), msgspec.msgpack.encode(number)}
+        self.marks |= {number.to_bytes(8, order) for order in ("big", "little")}
+
+    def of(self, data):
+        return sum(data.count(mark) for mark in self.marks)
+
+    def ledger(self):
+        """Count in the ledger's file and its log, free pages included."""
+        database = self._daemon.config.database
+        return sum(self.of(it.read_bytes()) for it in database.parent.glob(f"{database.name}*"))
+
+    def redis(self):
+        """Return the keys with traces, all but the journal's."""
+        with connect(self._daemon.config.redis_url) as client:
+            journal = {stream_key(number).encode() for number in range(8)}
+            keys = set(client.scan_iter()) - journal
+            return {key for key in keys if self.of(key) or self.of(_dumped(client, key))}
+
+    def journal(self):
+        with connect(self._daemon.config.redis_url) as client:
+            return self.of(_dumped(client, stream_key(0).encode()))
+
+    def log(self):
+        return self.of(self._daemon.program.log.read_bytes())
+
+    def files(self):
+        """Return the files with traces besides the ledger and Redis's own, which keeps the journal."""
+        data = self._daemon.config.data_dir
+        known = {*data.glob("rollcall.db*"), *data.glob("redis/**/*")}
+        files = {it for it in data.rglob("*") if it.is_file()} - known
+        return {it for it in files if self.of(it.read_bytes())}
+
+
+def _dumped(client, key):
+    """Return all that a key holds, as it is."""
+    reads = {
+        b"string": lambda: client.get(key),
+        b"hash": lambda: client.hgetall(key),
+        b"set": lambda: client.smembers(key),
+        b"stream": lambda: [fields for _, fields in client.xrange(key)],
+    }
+    return _flat(reads[client.type(key)]())
+
+
+def _flat(value):
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    return value if isinstance(value, bytes) else b"\0".join(map(_flat, value))
+
+
+@pytest.fixture
+def guild(make_simulator):
+    return QuietGuild(make_simulator(**QUIET, members=20))
+
+
+@pytest.fixture
+def daemon(guild, tracking):
+    """Tracks the guild, and grants a role as the badge of its events."""
+    guild.simulator.act("let_bot_manage_roles", guild_id=guild.id)
+    badges = {"badges": "role", "badge_roles": {guild.id: guild.add_role("was there")}}
+    return tracking(guild.simulator, events=badges, log={"level": "info"}).run()
+
+
+@pytest.fixture
+def organizer(daemon, guild):
+    return Organizer(daemon, guild.id)
+
+
+def participants(organizer, event_id):
+    return {it["userId"]: it for it in organizer.participants(event_id)}
+
+
+def test_nothing_of_them_is_left_though_the_engine_is_killed_right_after(
+    daemon, guild, organizer, recorded, tmp_path
+):
+    gone, stays = guild.inside[:2]
+    there = guild.places[gone]
+    guild.move(gone, guild.elsewhere(gone))
+    guild.move(stays, there)
+    guild.move(gone, there)
+    over = organizer.create("Over", there)
+    organizer.start(over)
+    guild.set_voice(gone, self_mute=True)
+    guild.pass_time(STRETCH_S)
+    organizer.stop(over)
+    organizer.until_settled(over)
+    until(lambda: _delivered(organizer, over, gone), "the role as a badge")
+    running = organizer.create("Running", there)
+    organizer.start(running)
+    guild.pass_time(STRETCH_S)
+    before = participants(organizer, over)
+    traces = Traces(daemon, gone)
+    assert traces.ledger() > 0
+    assert traces.redis() != set()
+
+    told = json.loads(daemon.rollcall("forget", gone, "--yes", "--json").stdout)
+    killed = daemon.kill_child("engine")
+    daemon.back("engine", killed)
+    until(daemon.ready, "an engine that has caught up")
+
+    assert told["userId"] == gone
+    counts = told["forgotten"]
+    assert counts["anonymizedSessions"] >= 1
+    assert (counts["participants"], counts["badges"], counts["deliveries"]) == (2, 1, 1)
+    # That they are forgotten is remembered, once, as long as the journal has its old entries.
+    until(lambda: traces.ledger() == 1, "a ledger without them")
+    until(lambda: traces.redis() == set(), "a live state without them")
+    assert traces.files() == set()
+    assert traces.log() == 0
+    assert traces.journal() > 0
+    after = participants(organizer, over)
+    assert after.keys() == before.keys() - {gone} | {"forgotten-1"}
+    assert after["forgotten-1"] == before[gone] | {"userId": "forgotten-1"}
+    assert after[stays] == before[stays]
+
+    # They come back, and are somebody new.
+    guild.set_voice(gone, self_mute=False)
+    guild.pass_time(STRETCH_S)
+    organizer.stop(running)
+    organizer.until_settled(running)
+    rows = participants(organizer, running)
+    assert {gone, stays, "forgotten-1"} <= rows.keys()
+    assert rows["forgotten-1"]["duration"] + rows[gone]["duration"] <= rows[stays]["duration"]
+    assert min(rows[it]["duration"] for it in ("forgotten-1", gone)) >= STRETCH_S
+    assert daemon.program.stop() == 0
+
+    recording = recorded(daemon)
+    again = replay(recording, tmp_path / "again.db")
+    assert differences(tables_of(recording.database), tables_of(again)) == []
+    one_by_one = replay(recording, tmp_path / "one by one.db", 1)
+    assert differences(tables_of(recording.database), tables_of(one_by_one)) == []
+
+
+def _delivered(organizer, event_id, user_id):
+    badges = organizer.get(f"/events/{event_id}/badges")["items"]
+    return any(it["userId"] == user_id and it["delivery"] == "done" for it in badges)
+
+
+def test_all_partitions_forget_and_the_answer_is_of_all(make_simulator, tracking):
+    simulator = make_simulator(**QUIET | {"guilds": 6}, members=10)
+    daemon = tracking(simulator, storage={"partitions": 3}).run()
+    session = daemon.client.get("/sessions", status="active", limit=1)["items"][0]
+    told = daemon.asked("forget", session["userId"], "--yes")
+    assert told["forgotten"]["sessions"] >= 1
+    assert daemon.client.get("/sessions", userId=session["userId"])["items"] == []
+    again = daemon.asked("forget", session["userId"], "--yes")
+    assert set(again["forgotten"].values()) == {0}
+    assert daemon.program.stop() == 0
+
+
+def test_who_opted_out_is_nowhere_at_all(guild, tracking, recorded):
+    out, other = guild.inside[:2]
+    daemon = tracking(guild.simulator, privacy={"opt_out": [out]}).run()
+    organizer, traces = Organizer(daemon, guild.id), Traces(daemon, out)
+    event_id = organizer.create("Watch", *guild.channels)
+    organizer.start(event_id)
+    guild.move(out, guild.elsewhere(out))
+    guild.set_voice(out, self_deaf=True)
+    guild.leave(out)
+    guild.join(out, guild.channels[0])
+    guild.simulator.fault("drop", resumable=False)
+    guild.set_voice(other, self_mute=True)
+    until(lambda: not participants(organizer, event_id)[other]["endDate"], "a participant")
+    organizer.stop(event_id)
+    organizer.until_settled(event_id)
+    until(daemon.ready, "a gateway that is back")
+    assert out not in participants(organizer, event_id)
+    assert (traces.journal(), traces.redis(), traces.ledger(), traces.log()) == (0, set(), 0, 0)
+    assert traces.files() == set()
+    assert daemon.program.stop() == 0
+    recording = recorded(daemon)
+    people = [it for it in inputs(recording.records) if getattr(it, "user_id", None)]
+    assert people, "a journal without people proves nothing"
