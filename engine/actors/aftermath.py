@@ -12,6 +12,7 @@ from engine.domain.effects import ForgetMember
 from engine.domain.event_effects import Answer, AwardBadges, SaveEvent
 from engine.domain.events import Event, EventStatus
 from engine.domain.participation import NEVER, attendees, company, followed, score, stays_of
+from engine.domain.tracker_effects import TellListeners
 from engine.storage.protocols import Attendance, Commit, Ledger, StorageError
 
 log = structlog.get_logger(__name__)
@@ -77,12 +78,16 @@ class DriftStats:
 
 
 class Aftermath:
-    """Shared by all committers. ``badges_awarded`` is called after a commit that awarded some."""
+    """Shared by all committers. ``badges_awarded`` is called after a commit that awarded some.
+
+    ``listeners`` is told of each transition of what trackers look at.
+    """
 
     def __init__(self) -> None:
         self.answers = Answers()
         self.drift = DriftStats()
         self.badges_awarded: Callable[[], None] = lambda: None
+        self.listeners: Callable[[TellListeners], None] = lambda _: None
         # One at a time, beside the committer: a large event takes a second to score.
         self._checker = ThreadPoolExecutor(1, thread_name_prefix="attendance-check")
 
@@ -97,6 +102,10 @@ class Aftermath:
                     self.answers.give(effect)
                 elif isinstance(effect, SaveEvent) and effect.event.status is EventStatus.ENDED:
                     self._check(effect.event.event_id, ledger)
+        if TellListeners in kinds:
+            for it in commit.effects:
+                if type(it) is TellListeners:
+                    self.listeners(it)
         if AwardBadges in kinds:
             self.badges_awarded()
 

@@ -14,6 +14,7 @@ from engine.actors.supervisor import told
 from engine.domain.effects import ForgetMember, GrantRole, PostMessage
 from engine.domain.event_effects import AwardBadges
 from engine.domain.rules import Rules
+from engine.domain.tracker_effects import DisconnectPlayer
 from engine.storage.protocols import Commit, StorageBusy, Stores
 
 log = structlog.get_logger(__name__)
@@ -22,7 +23,7 @@ COMMITS_AHEAD = 8  # batches that may wait for the ledger: then the partition wa
 EFFECTS_TOGETHER = 200_000  # of the batches that one transaction may hold
 RETRY_S = (0.05, 0.1, 0.25, 0.5, 1.0)  # between tries of a commit while the ledger is locked or full
 TRIM_EVERY_MS = 60_000
-_FOR_OUTBOX = {PostMessage, GrantRole, AwardBadges}
+_FOR_OUTBOX = {PostMessage, GrantRole, AwardBadges, DisconnectPlayer}
 OUTBOX_AGAIN_MS = 60_000
 OUTBOX_AT_ONCE = 1_000  # Discord takes some ten role grants a second and guild at best
 

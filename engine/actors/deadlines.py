@@ -1,4 +1,4 @@
-"""When the next deadline of each guild or event passes: a heap, in which the outdated stay till they surface."""
+"""When the next deadline of each guild or event passes; what is outdated waits in the heap to surface."""
 
 from heapq import heapify, heappop, heappush
 

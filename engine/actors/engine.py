@@ -10,8 +10,10 @@ import pykka
 import structlog
 
 from engine.actors.aftermath import Aftermath
-from engine.actors.partition import Begin, Inside, Partition, PartitionSettings, Shared
+from engine.actors.partition import Begin, Inside, Partition, PartitionSettings
 from engine.actors.pool import Dispatcher
+from engine.actors.shared import Shared
+from engine.actors.sight import Published
 from engine.actors.supervisor import CheckChildren, Children, Roster, Supervisor, Watch
 from engine.domain.rules import Rules
 from engine.storage.protocols import Stores
@@ -37,7 +39,7 @@ class Engine:
 
     def __init__(self, settings: EngineSettings, stores: Sequence[Stores], rules: Rules) -> None:
         self._settings, self._stores, self._rules = settings, stores, rules
-        self.aftermath = Aftermath()
+        self.aftermath, self.published = Aftermath(), Published()
         self.failed = threading.Event()
         self.reason = ""
         self._stopping = False
@@ -61,7 +63,7 @@ class Engine:
     def _start(self) -> None:
         self._dispatcher = Dispatcher(self._settings.workers)
         self._supervisor = Supervisor.start(self._give_up)
-        shared = Shared(self._dispatcher, self._supervisor, self.aftermath)
+        shared = Shared(self._dispatcher, self._supervisor, self.aftermath, self.published)
         for number, stores in enumerate(self._stores):
             settings = PartitionSettings(
                 number, self._settings.batch_max_entries, self._settings.park_after_ms

@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from engine.actors.children import Backing, ChildActors, Outcome
+from engine.actors.deadlines import Deadlines
 from engine.actors.event import EventActor
-from engine.actors.pool import Dispatcher
+from engine.actors.shared import Shared
 from engine.domain import lifecycle, scheduled
 from engine.domain.effects import DropChannel, Effect, SaveGuild
 from engine.domain.event_effects import SaveEvent
 from engine.domain.event_inputs import EventInput, ScheduledEventChanged, ScheduledEventGone
 from engine.domain.event_step import Facts, Time
 from engine.domain.events import Event, EventStatus
+from engine.domain.inactivity import next_at
 from engine.domain.inputs import GuildSnapshot
 from engine.domain.partition import Asked, PartitionState
 from engine.domain.rules import Rules
+from engine.domain.tracker_effects import DropSubject, SaveSubject
+from engine.domain.tracking import Subject, SubjectKind
 from engine.storage.protocols import Ledger
 
 if TYPE_CHECKING:
@@ -31,14 +35,9 @@ log = structlog.get_logger(__name__)
 class Events:
     """Belongs to the partition's thread. Knows the open events; an event beyond them is looked up."""
 
-    def __init__(
-        self,
-        dispatcher: Dispatcher,
-        supervisor: "pykka.ActorRef[Any]",
-        backing: Backing,
-        ledger: Ledger,
-        rules: Rules,
-    ) -> None:
+    def __init__(self, shared: Shared, backing: Backing, ledger: Ledger, rules: Rules) -> None:
+        self._rules, self._published = rules, shared.published
+        self._alarms = Deadlines()  # what trackers say of active events
         self._backing, self._ledger = backing, ledger
         self._open: dict[int, Event] = {}
         self._followed: dict[int, set[int]] = {}  # by guild: its events that follow it
@@ -48,14 +47,17 @@ class Events:
         self._guild_of: dict[int, int] = {}
 
         def start(event_id: int) -> "pykka.ActorRef[Any]":
-            return EventActor.start_on(dispatcher, event_id, self._guild_of[event_id], ledger, rules)
+            return EventActor.start_on(shared.dispatcher, event_id, self._guild_of[event_id], ledger, rules)
 
-        self.children = ChildActors("event", start, dispatcher, supervisor, backing)
+        self.children = ChildActors("event", start, shared.dispatcher, shared.supervisor, backing)
 
     def begin(self) -> None:
         """Learn from the ledger which events are open."""
         for event in self._ledger.open_events():
             self._know(event)
+        for _, subject in self._ledger.subjects():
+            if subject.kind is SubjectKind.EVENT:
+                self._heed(subject)
         self._reckon()
 
     def open(self) -> list[Event]:
@@ -93,10 +95,6 @@ class Events:
             if self._guild_of[event_id] in guild_ids:
                 self.children.end(event_id)
 
-    def park(self, now: int, idle_ms: int) -> int:
-        """Stop the actors without work for ``idle_ms``; call it only when all is committed."""
-        return self.children.park(now, idle_ms)
-
     def _requests(self, asked: list[Asked[Any]]) -> dict[int, list[Any]]:
         """Sort what is asked by event. What a snapshot tells is compared with what is known."""
         shares: dict[int, list[Any]] = {}
@@ -116,6 +114,8 @@ class Events:
         return [] if what.scheduled_events is None else scheduled.shown(what, mine)
 
     def _due(self, shares: dict[int, list[Any]], now: int) -> None:
+        for event_id in self._alarms.due(now):
+            shares.setdefault(event_id, [])
         if self._due_at is None or self._due_at > now:
             return
         for event_id, event in self._open.items():
@@ -149,6 +149,11 @@ class Events:
             for effect in effects:
                 if type(effect) is SaveEvent:
                     self._know(effect.event)
+                elif type(effect) is SaveSubject:
+                    self._heed(effect.subject)
+                elif type(effect) is DropSubject:
+                    self._alarms.set(effect.subject_id, None)
+                    self._published.events.pop(effect.subject_id, None)
         self._reckon()
         return outcome
 
@@ -166,6 +171,15 @@ class Events:
         else:
             self._open.pop(event_id, None)
             self.children.end(event_id)
+
+    def _heed(self, subject: Subject) -> None:
+        """Take what trackers say of an event: when its time comes, and for all to see."""
+        self._alarms.set(subject.subject_id, next_at(subject, self._rules.tracking))
+        self._published.events[subject.subject_id] = subject
+
+    def timers(self) -> list[tuple[int, int]]:
+        """Return the deadlines that trackers have set, as ``(at, event_id)``; any thread may call."""
+        return self._alarms.in_order()
 
     def _reckon(self) -> None:
         deadlines = (lifecycle.deadline(event) for event in self._open.values())

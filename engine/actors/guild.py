@@ -14,6 +14,10 @@ from engine.domain.views import flag_names, iso
 from engine.storage.protocols import StorageError
 
 
+def _to_nobody(_state: GuildState) -> None:
+    """Publish nothing."""
+
+
 class GuildActor(PooledActor):
     """Owns the state of one guild: decides with the step, then adopts; the partition commits.
 
@@ -22,9 +26,15 @@ class GuildActor(PooledActor):
     """
 
     def __init__(
-        self, dispatcher: Dispatcher, guild_id: int, load: Callable[[int], GuildState], rules: Rules
+        self,
+        dispatcher: Dispatcher,
+        guild_id: int,
+        load: Callable[[int], GuildState],
+        rules: Rules,
+        publish: Callable[[GuildState], None] = _to_nobody,
     ) -> None:
         super().__init__(dispatcher)
+        self._publish = publish
         self._guild_id = guild_id
         self._load = load
         self._rules = rules
@@ -46,7 +56,9 @@ class GuildActor(PooledActor):
         except BaseException as error:
             message.round.fail(self._guild_id, f"{type(error).__name__}: {error}")
             raise
-        self._state = state
+        if state is not self._state:
+            self._state = state
+            self._publish(state)
         message.round.done(self._guild_id, effects)
 
     def _known(self) -> GuildState:

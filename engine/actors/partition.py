@@ -12,18 +12,20 @@ import pykka
 import structlog
 from msgspec.structs import replace
 
-from engine.actors.aftermath import Aftermath
+from engine.actors.alarms import Alarms
 from engine.actors.children import Backing, ChildActors, Outcome, Refused
 from engine.actors.committer import Committer, CommitterStats, Drained
 from engine.actors.events import Events
 from engine.actors.guild import GuildActor
-from engine.actors.pool import Dispatcher
-from engine.actors.records import batches, concerns_all_guilds, dead_letters, place
+from engine.actors.records import batches, dead_letters, place
+from engine.actors.shared import Shared
 from engine.actors.supervisor import Watch, told
 from engine.domain.effects import ForgetMember
 from engine.domain.event_effects import Answer
-from engine.domain.partition import START, PartitionState, admit
+from engine.domain.inputs import GuildsKnown
+from engine.domain.partition import START, Admission, PartitionState, admit
 from engine.domain.rules import Rules
+from engine.domain.tracker_inputs import TrackersKnown
 from engine.storage.protocols import Commit, Journal, Record, StorageBusy, Stores
 
 log = structlog.get_logger(__name__)
@@ -62,6 +64,17 @@ class PartitionStats:
         self.rewinds = 0
         self.death = ""  # what it died of
 
+    def count(self, records: list[Record], commit: Commit, admission: Admission[Any]) -> None:
+        """Count a batch."""
+        self.entries += len(records)
+        self.batches += 1
+        self.duplicates += admission.duplicates
+        self.late += admission.late
+        self.corrupt += sum(record.entry is None for record in records)
+        self.dead_letters += len(commit.dead_letters)
+        for letter in commit.dead_letters:
+            log.error("dead_letter", journal_id=letter.journal_id, reason=letter.reason)
+
 
 class Inside(NamedTuple):
     """What others may look at, from any thread: numbers, the state by reference, and the guilds' names."""
@@ -71,16 +84,9 @@ class Inside(NamedTuple):
     committer: CommitterStats
     guilds: ChildActors
     events: Events
+    alarms: Alarms
     journal: Journal
     halt: Callable[[], None]
-
-
-class Shared(NamedTuple):
-    """What all partitions of an engine have in common."""
-
-    dispatcher: Dispatcher
-    supervisor: "pykka.ActorRef[Any]"
-    aftermath: Aftermath
 
 
 class Begin(NamedTuple):
@@ -96,13 +102,7 @@ class Partition(pykka.ThreadingActor):
 
     use_daemon_thread = True
 
-    def __init__(
-        self,
-        settings: PartitionSettings,
-        stores: Stores,
-        shared: Shared,
-        rules: Rules,
-    ) -> None:
+    def __init__(self, settings: PartitionSettings, stores: Stores, shared: Shared, rules: Rules) -> None:
         super().__init__()
         self.settings, self._stores, self._supervisor = settings, stores, shared.supervisor
         self._rules = rules
@@ -120,10 +120,11 @@ class Partition(pykka.ThreadingActor):
         backing = Backing(self._drain, self._halt.wait)
 
         def start(guild_id: int) -> "pykka.ActorRef[Any]":
-            return GuildActor.start_on(dispatcher, guild_id, self._load, rules)
+            return GuildActor.start_on(dispatcher, guild_id, self._load, rules, shared.published.guild)
 
         self.guilds = ChildActors("guild", start, dispatcher, supervisor, backing)
-        self.events = Events(dispatcher, supervisor, backing, stores.ledger, rules)
+        self.events = Events(shared, backing, stores.ledger, rules)
+        self.alarms = Alarms(rules.tracking)
 
     def on_start(self) -> None:
         """Have the committer watched too: a partition without entries does not notice its end."""
@@ -157,6 +158,7 @@ class Partition(pykka.ThreadingActor):
 
     def _begin(self) -> Inside:
         self.state = self.stats.state = self._stores.ledger.load_partition()
+        self.alarms.begin(self._stores.ledger.subjects())
         self.events.begin()
         self.actor_ref.tell(_Turn())
         return Inside(
@@ -165,6 +167,7 @@ class Partition(pykka.ThreadingActor):
             self.committer_stats,
             self.guilds,
             self.events,
+            self.alarms,
             self._stores.journal,
             self.halt,
         )
@@ -187,10 +190,12 @@ class Partition(pykka.ThreadingActor):
     def _take(self, records: list[Record]) -> None:
         before = self.state.cursor
         readable = [(record.entry, record) for record in records if record.entry is not None]
-        present = self._ask(self._stores.ledger.present_guilds) if concerns_all_guilds(records[0]) else []
+        present = self._present(records[0])
         admission = admit(self.state, records[-1].journal_id, readable, present, self._rules)
         forgets, guild_ids = admission.forgets, self._known_in(admission.forgets)
+        self.alarms.ring(admission.shares, admission.state)
         done = self.guilds.take(admission.shares, admission.state.now)
+        self.alarms.hear(done.effects)
         then = self.events.take(admission.asked, done.effects, admission.state, beat=admission.beat)
         commit = Commit(
             before,
@@ -205,21 +210,8 @@ class Partition(pykka.ThreadingActor):
         self.state = self.stats.state = admission.state
         if forgets:
             self._let_go(guild_ids)
-        self._count(records, readable, commit, admission.duplicates, admission.late)
+        self.stats.count(records, commit, admission)
         self._park()
-
-    def _count(
-        self, records: list[Record], readable: list[Any], commit: Commit, duplicates: int, late: int
-    ) -> None:
-        stats = self.stats
-        stats.entries += len(records)
-        stats.batches += 1
-        stats.duplicates += duplicates
-        stats.late += late
-        stats.corrupt += len(records) - len(readable)
-        stats.dead_letters += len(commit.dead_letters)
-        for letter in commit.dead_letters:
-            log.error("dead_letter", journal_id=letter.journal_id, reason=letter.reason)
 
     def _know_journal(self) -> None:
         """Read from the start where the journal is older than the cursor: sources tell what was taken."""
@@ -242,7 +234,7 @@ class Partition(pykka.ThreadingActor):
             return
         self._park_due_at = self.state.now + PARK_EVERY_MS
         self._drain()
-        for children in (self.guilds, self.events):
+        for children in (self.guilds, self.events.children):
             self.stats.parked += children.park(self.state.now, self.settings.park_after_ms)
 
     def _journal_away(self, error: ConnectionError) -> None:
@@ -260,12 +252,18 @@ class Partition(pykka.ThreadingActor):
         of_events = [(self.events.guild_of(it.key), it) for it in by_events.refused]
         return [*((it.key, it) for it in by_guilds.refused), *of_events]
 
+    def _present(self, record: Record) -> list[int]:
+        """Return the guilds that an entry about all of them asks for."""
+        what = None if record.entry is None else type(record.entry.input)
+        ledger = self._stores.ledger
+        if what is TrackersKnown:
+            return self._ask(lambda: sorted({guild_id for guild_id, _ in ledger.subjects()}))
+        return self._ask(ledger.present_guilds) if what is GuildsKnown else []
+
     def _known_in(self, forgets: Sequence[ForgetMember | Answer]) -> list[int]:
         """Return the guilds that know whom to forget."""
-        user_ids = [it.user_id for it in forgets if isinstance(it, ForgetMember)]
-        return [
-            it for user_id in user_ids for it in self._ask(partial(self._stores.ledger.guilds_of, user_id))
-        ]
+        ledger, user_ids = self._stores.ledger, [it.user_id for it in forgets if isinstance(it, ForgetMember)]
+        return [it for user_id in user_ids for it in self._ask(partial(ledger.guilds_of, user_id))]
 
     def _let_go(self, guild_ids: list[int]) -> None:
         """Have guilds and events come back as the ledger knows them, once it has forgotten someone."""

@@ -16,13 +16,14 @@ from engine.domain.inputs import (
     MemberForgotten,
 )
 from engine.domain.partition import PartitionState
+from engine.domain.tracker_inputs import TrackersKnown
 from engine.storage.protocols import DeadLetter, Record
 
 log = structlog.get_logger(__name__)
 
 # What they do depends on all that was before, and on nothing that comes after: requests and facts of events
 # find in the ledger who was there by then.
-_ALONE = frozenset({GuildsKnown, MemberForgotten, *get_args(EventInput)})
+_ALONE = frozenset({GuildsKnown, MemberForgotten, TrackersKnown, *get_args(EventInput)})
 # What changes a guild's AFK channel, or ends Discord's events with their channel.
 _OF_GUILD = frozenset({GuildSnapshot, GuildChanged, ChannelDeleted})
 _MAY_CUT = _ALONE | _OF_GUILD
@@ -48,11 +49,6 @@ def batches(records: list[Record]) -> Iterator[list[Record]]:
             changed.add(what.guild_id)
     if start < len(records):
         yield records[start:]
-
-
-def concerns_all_guilds(record: Record) -> bool:
-    """Say whether it must be known for an entry which guilds the bot is in."""
-    return record.entry is not None and type(record.entry.input) is GuildsKnown
 
 
 def dead_letters(

@@ -10,8 +10,10 @@ import pytest
 
 from engine.actors import children, committer, partition
 from engine.actors.aftermath import Aftermath
-from engine.actors.partition import Begin, Inside, Partition, PartitionSettings, Shared
+from engine.actors.partition import Begin, Inside, Partition, PartitionSettings
 from engine.actors.pool import Dispatcher
+from engine.actors.shared import Shared
+from engine.actors.sight import Published
 from engine.actors.supervisor import Budget, Children, Roster, Supervisor, Watch
 from engine.domain.inputs import Entry, Input
 from engine.domain.rules import Rules
@@ -88,7 +90,7 @@ class Bench:
 
     def start(self) -> "Bench":
         stores = Stores(self.journal, self.ledger, self.live, self.outbox)
-        shared = Shared(self.dispatcher, self.supervisor, self.aftermath)
+        shared = Shared(self.dispatcher, self.supervisor, self.aftermath, Published())
         self.ref = Partition.start(self.settings, stores, shared, self.rules)
         self.inside = self.ref.ask(Begin(), timeout=DEADLINE_S)
         self.supervisor.tell(Watch("partition:0", self.ref, lambda: self.inside.stats.death))

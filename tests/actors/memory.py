@@ -13,6 +13,7 @@ from engine.domain.lifecycle import Standing
 from engine.domain.partition import PartitionState, admit
 from engine.domain.rules import Rules
 from engine.domain.step import step
+from engine.domain.tracking import Subject, SubjectKind
 from engine.storage.protocols import Attendance, Commit, DeadLetter, Record, StorageError
 from tests.actors.rows import Rows, live_value
 
@@ -85,6 +86,18 @@ class MemoryLedger:
     def load_attendance(self, event: Event) -> Attendance:
         with self._lock:
             return self.rows.attendance(event)
+
+    def load_subject(self, kind: SubjectKind, subject_id: int) -> Subject | None:
+        with self._lock:
+            return self.rows.subjects.get((kind, subject_id), (0, None))[1]
+
+    def subjects(self) -> list[tuple[int, Subject]]:
+        with self._lock:
+            return list(self.rows.subjects.values())
+
+    def players(self) -> list[int]:
+        with self._lock:
+            return sorted(self.rows.players)
 
     def standing(self, guild_id: int) -> Standing:
         with self._lock:

@@ -8,11 +8,13 @@ from msgspec.structs import asdict, replace
 
 from engine.domain import effects as fx
 from engine.domain import event_effects as efx
+from engine.domain import tracker_effects as tfx
 from engine.domain.attendance import Participant, Piece, Stay, overlaps
 from engine.domain.events import Event, EventStatus
 from engine.domain.guild import GuildState
 from engine.domain.lifecycle import Standing
 from engine.domain.rules import CREATION_MEMORY_MS, MEMORY_MS
+from engine.domain.tracking import Player, Presence, Subject, SubjectKind
 from engine.domain.views import iso
 from engine.storage.protocols import Attendance
 
@@ -35,6 +37,9 @@ class Rows:
         self.events: dict[int, Event] = {}
         self.participants: dict[tuple[int, int], Participant] = {}
         self.links: set[tuple[int, int, int, int]] = set()
+        self.players: dict[int, Player] = {}
+        self.presences: dict[tuple[int, int], Presence] = {}
+        self.subjects: dict[tuple[SubjectKind, int], tuple[int, Subject]] = {}
         self.badges: dict[tuple[int, int], tuple[int, str, str | None]] = {}
 
     def __eq__(self, other: object) -> bool:
@@ -70,10 +75,26 @@ class Rows:
             case fx.DropChannel():
                 row = self.channels.setdefault((effect.guild_id, effect.channel_id), {"created_at": None})
                 row["deleted_at"] = effect.at
-            case fx.PostMessage() | fx.GrantRole() | fx.SettleOutbox():
+            case fx.PostMessage() | fx.GrantRole() | tfx.DisconnectPlayer() | fx.SettleOutbox():
                 self._apply_to_outbox(effect)
             case _:
+                self._apply_to_subject(effect)
                 self._apply_to_event(effect)
+
+    def _apply_to_subject(self, effect: fx.Effect) -> None:
+        match effect:
+            case tfx.SavePlayer(guild_id=guild_id, player=None):
+                self.players.pop(guild_id, None)
+            case tfx.SavePlayer(guild_id=guild_id, player=player):
+                self.players[guild_id] = player
+            case tfx.SavePresence(guild_id=guild_id, user_id=user_id, presence=None):
+                self.presences.pop((guild_id, user_id), None)
+            case tfx.SavePresence(guild_id=guild_id, user_id=user_id, presence=presence):
+                self.presences[guild_id, user_id] = presence
+            case tfx.SaveSubject(guild_id=guild_id, subject=subject):
+                self.subjects[subject.kind, subject.subject_id] = guild_id, subject
+            case tfx.DropSubject(kind=kind, subject_id=subject_id):
+                self.subjects.pop((kind, subject_id), None)
 
     def _apply_to_outbox(self, effect: fx.ToDiscord | fx.SettleOutbox) -> None:
         if not isinstance(effect, fx.SettleOutbox):
@@ -182,6 +203,9 @@ class Rows:
                 for it, at in sorted(created.items(), key=lambda it: it[1])
                 if at >= now - CREATION_MEMORY_MS
             },
+            bots={key[1]: it for key, it in self.presences.items() if key[0] == guild_id},
+            player=self.players.get(guild_id),
+            subject=self.subjects.get((SubjectKind.PLAYER, guild_id), (0, None))[1],
             **facts,
         )
 
