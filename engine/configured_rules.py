@@ -1,8 +1,9 @@
 """The configuration's thresholds as the domain takes them."""
 
 from engine.domain.events import Policy
-from engine.domain.rules import DAY_MS, FORGOTTEN_MARGIN_MS, EventRules, Rules
-from engine.settings import Events, Settings
+from engine.domain.rules import DAY_MS, FORGOTTEN_MARGIN_MS, EventRules, Rules, TrackingRules
+from engine.domain.tracking import Override
+from engine.settings import Events, Settings, SubjectOverride, Trackers
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -14,6 +15,7 @@ def rules_of(settings: Settings) -> Rules:
         log_channel_id=settings.discord.log_channel_id,
         events=_event_rules(settings.events),
         opt_out=frozenset(settings.privacy.opt_out),
+        tracking=_tracking_rules(settings.trackers),
         retention_ms=settings.privacy.retention_days * DAY_MS,
         forgotten_ms=round(settings.storage.journal_retention_h * 3_600_000) + FORGOTTEN_MARGIN_MS,
     )
@@ -36,3 +38,21 @@ def _event_rules(it: Events) -> EventRules:
         distributor=it.badges,
         badge_roles=it.badge_roles,
     )
+
+
+def _tracking_rules(it: Trackers) -> TrackingRules:
+    """Return all but what only the trackers themselves tell: their labels, and whether listeners decide."""
+    return TrackingRules(
+        mode_all=it.mode == "all",
+        combine=it.combine,
+        default_timeout_ms=round(it.default_timeout_s * 1000),
+        on_expiry=it.on_expiry,
+        pause=it.pause,
+        ask_within_ms=round(it.ask_within_s * 1000),
+        overrides={subject_id: _override(wanted) for subject_id, wanted in it.overrides.items()},
+    )
+
+
+def _override(it: SubjectOverride) -> Override:
+    timeout_ms = None if it.timeout_s is None else round(it.timeout_s * 1000)
+    return Override(timeout_ms, it.trackers, it.exempt)

@@ -188,8 +188,70 @@ class Privacy(Table):
     opt_out: Annotated[tuple[Snowflake, ...], Field(strict=False)] = ()
 
 
+Timeout = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+ClassName = Annotated[str, Field(max_length=500, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+
+
+class UsersTracker(Table):
+    """A player is inactive while fewer than ``threshold`` people listen."""
+
+    threshold: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    count_bots: bool = False
+    count_deafened: bool = True
+    timeout_s: Timeout | None = None
+
+
+class IdleTracker(Table):
+    """A player is inactive while it does not play."""
+
+    states: Annotated[tuple[Literal["idle", "paused", "playing"], ...], Field(strict=False, min_length=1)] = (
+        "idle",
+        "paused",
+    )
+    timeout_s: Timeout | None = None
+    initial_timeout_s: Timeout | None = None
+
+
+class AbandonedTracker(Table):
+    """An event is inactive while nobody who would count is in its channels."""
+
+    timeout_s: Timeout | None = None
+
+
+class Custom(Table):
+    """A tracker or a listener of one's own. ``class`` names it as ``module:Class``."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    class_name: Annotated[ClassName, Field(alias="class")]
+    options: dict[str, Any] = {}
+
+
+class SubjectOverride(Table):
+    """What is different for one guild's player or one event."""
+
+    timeout_s: Timeout | None = None
+    trackers: Annotated[tuple[str, ...] | None, Field(strict=False)] = None
+    exempt: bool = False
+
+
 class Trackers(Table):
-    """No keys yet."""
+    """Which trackers run, how their marks come to a deadline, and what then."""
+
+    mode: Literal["any", "all"] = "any"
+    combine: Literal["lowest", "highest", "average"] = "lowest"
+    default_timeout_s: Timeout = 30.0
+    default_poll_interval_s: Timeout = 5.0
+    on_expiry: Literal["disconnect", "notify", "none"] = "disconnect"
+    pause: bool = False
+    ask_within_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    use_default_trackers: Literal["auto"] | bool = "auto"
+    users: UsersTracker = UsersTracker()
+    idle: IdleTracker = IdleTracker()
+    abandoned: AbandonedTracker = AbandonedTracker()
+    custom: Annotated[tuple[Custom, ...], Field(strict=False)] = ()
+    listeners: Annotated[tuple[Custom, ...], Field(strict=False)] = ()
+    overrides: dict[Snowflake, SubjectOverride] = {}
 
 
 class Settings(Table):
