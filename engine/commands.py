@@ -5,6 +5,7 @@ from typing import Protocol
 from engine.domain.event_effects import Answer
 from engine.domain.event_inputs import EventInput
 from engine.domain.inputs import MemberForgotten
+from engine.domain.tracker_inputs import PlayerReported
 
 
 class NotCommitted(Exception):  # noqa: N818 - a state that passes, not an error
@@ -22,7 +23,7 @@ class Commands(Protocol):
         """Return an id for something that is made now: a snowflake, above all that were returned before."""
         ...
 
-    def carry_out(self, request: EventInput | MemberForgotten) -> Answer:
+    def carry_out(self, request: EventInput | MemberForgotten | PlayerReported) -> Answer:
         """Append a request and wait for its outcome. Its ``request_id`` must be new, such as ``new_id``'s.
 
         Raises ``NotCommitted``.

@@ -76,6 +76,18 @@ class Inspection(Protocol):
         """
         ...
 
+    def trackers(self) -> list[Described]:
+        """Return how each tracker fares; see ``trackers.runtime`` for the keys."""
+        ...
+
+    def timers(self) -> list[Described]:
+        """Return every deadline that runs, the next first.
+
+        Each: ``at``, ``inSeconds``, ``what`` (player expires, event starts, event ends, event abandoned),
+        ``guildId`` or ``eventId``.
+        """
+        ...
+
     def live(self) -> Described:
         """Return the mirror: ``cursor``, ``guilds``, ``sessions``, ``rebuilt`` (how often), ``stale``."""
         ...

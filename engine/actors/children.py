@@ -164,7 +164,7 @@ class ChildActors:
     def _withhold(self, shares: dict[int, list[Any]], outcome: Outcome) -> dict[int, list[Any]]:
         for key in self._quarantined.keys() & shares.keys():
             reason = f"quarantined: {self._quarantined[key]}"
-            outcome.refused.extend(Refused(key, record, reason) for _, _, record in shares[key])
+            outcome.refused.extend(Refused(key, it[2], reason) for it in shares[key])
         return {key: it for key, it in shares.items() if key not in self._quarantined}
 
     def _recover(self, key: int, share: list[Any], now: int, reason: str, outcome: Outcome) -> None:

@@ -8,6 +8,7 @@ from engine.domain.event_step import EventState, Plan, carry_out, loaded, plan
 from engine.domain.event_views import event_json, followed_json
 from engine.domain.participation import followed
 from engine.domain.rules import Rules
+from engine.domain.tracking import SubjectKind
 from engine.storage.protocols import Ledger, StorageError
 
 
@@ -59,7 +60,8 @@ class EventActor(PooledActor):
             standing = self._ledger.standing(self._guild_id)
             found = None if event is None else self._ledger.load_attendance(event)
             stays, rows = ([], []) if found is None else (found.stays, found.participants)
-            self._state = loaded(event, standing, stays, rows)
+            subject = self._ledger.load_subject(SubjectKind.EVENT, self._event_id)
+            self._state = loaded(event, standing, stays, rows, subject)
         return self._state
 
 

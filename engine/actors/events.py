@@ -15,14 +15,15 @@ from engine.actors.shared import Shared
 from engine.domain import lifecycle, scheduled
 from engine.domain.effects import DropChannel, Effect, SaveGuild
 from engine.domain.event_effects import SaveEvent
-from engine.domain.event_inputs import EventInput, ScheduledEventChanged, ScheduledEventGone
+from engine.domain.event_inputs import ScheduledEventChanged, ScheduledEventGone
 from engine.domain.event_step import Facts, Time
 from engine.domain.events import Event, EventStatus
 from engine.domain.inactivity import next_at
 from engine.domain.inputs import GuildSnapshot
-from engine.domain.partition import Asked, PartitionState
+from engine.domain.partition import Asked, PartitionState, ToEvent
 from engine.domain.rules import Rules
 from engine.domain.tracker_effects import DropSubject, SaveSubject
+from engine.domain.tracker_inputs import TrackersKnown
 from engine.domain.tracking import Subject, SubjectKind
 from engine.storage.protocols import Ledger
 
@@ -99,12 +100,19 @@ class Events:
         """Sort what is asked by event. What a snapshot tells is compared with what is known."""
         shares: dict[int, list[Any]] = {}
         for what, now, record in asked:
+            if isinstance(what, TrackersKnown):
+                for event_id in self._active():
+                    shares.setdefault(event_id, []).append((what, now, record))
+                continue
             for it in self._told(what):
                 self._guild_of[it.event_id] = it.guild_id
                 shares.setdefault(it.event_id, []).append((it, now, record))
         return shares
 
-    def _told(self, what: EventInput | GuildSnapshot) -> Sequence[EventInput]:
+    def _active(self) -> list[int]:
+        return [event_id for event_id, it in self._open.items() if it.status is EventStatus.ACTIVE]
+
+    def _told(self, what: ToEvent | GuildSnapshot) -> Sequence[ToEvent]:
         """Return what an entry tells, by event: Discord's own need to be compared with ours."""
         if not isinstance(what, GuildSnapshot | ScheduledEventChanged | ScheduledEventGone):
             return [what]

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from engine.domain.effects import Effect
 from engine.storage.protocols import StorageError
 
-# What an actor is to take, in order; each item ends with the record that it came from, or None.
-Share = Sequence[tuple[Any, Any, Any]]
+# What an actor is to take, in order; an item's third part is the record that it came from, or None.
+Share = Sequence[tuple[Any, ...]]
 
 
 class Round:

@@ -11,6 +11,7 @@ from engine.actors.children import ChildActors
 from engine.actors.engine import Engine
 from engine.actors.metrics import badge_samples, counters, gauges, samples
 from engine.actors.partition import Inside
+from engine.actors.timers import timers
 from engine.domain.ids import partition_of
 from engine.domain.views import iso
 from engine.inspection import Described, Readiness, Sample
@@ -27,6 +28,7 @@ class Lookups(NamedTuple):
     ingest: Callable[[], Described | None]
     live: Callable[[], Described]
     badges: Callable[[], dict[str, float]] = dict
+    trackers: Callable[[], list[Described]] = list
 
 
 class EngineView:
@@ -132,6 +134,14 @@ class EngineView:
         """Return every partition's journal, as its reader sees it."""
         ingest = _spelled(self._lookups.ingest())
         return [{**_journal(inside), "ingest": ingest} for inside in self._engine.inside]
+
+    def trackers(self) -> list[Described]:
+        """Return how each tracker fares."""
+        return self._lookups.trackers()
+
+    def timers(self) -> list[Described]:
+        """Return every deadline that runs, the next first."""
+        return timers(self._engine.inside, _now())
 
     def live(self) -> Described:
         """Return the mirror of the open sessions."""

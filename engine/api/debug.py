@@ -49,6 +49,18 @@ def journal(inspection: Inspected) -> DescribedPage:
     return DescribedPage(items=inspection.journal())
 
 
+@router.get("/trackers")
+def trackers(inspection: Inspected) -> DescribedPage:
+    """List the trackers: label, mode, intervalS, state, lastRunAt, lastError, restarts, marks, ..."""
+    return DescribedPage(items=inspection.trackers())
+
+
+@router.get("/timers")
+def timers(inspection: Inspected) -> DescribedPage:
+    """List the deadlines that run, the next first: at, inSeconds, what, guildId, eventId."""
+    return DescribedPage(items=inspection.timers())
+
+
 @router.get("/live")
 def live(inspection: Inspected) -> Described:
     """Show how the mirror of the open sessions stands."""

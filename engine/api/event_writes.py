@@ -23,6 +23,8 @@ from engine.domain.event_inputs import (
     StopEvent,
 )
 from engine.domain.inputs import MemberForgotten
+from engine.domain.tracker_inputs import PlayerReported
+from engine.domain.tracking import PlayerState
 from engine.domain.views import seconds
 from engine.storage.queries import Row
 
@@ -35,7 +37,7 @@ Action: TypeAlias = type[StartEvent | StopEvent | CancelEvent | RescoreEvent]
 
 
 class EventWrites:
-    """Any thread may call. Each method but ``forget`` returns the event as committed.
+    """Any thread may call. Each method but ``forget`` and ``report`` returns the event as committed.
 
     All raise ``Refused`` where it cannot be, ``NotCommitted`` where the engine gives no answer in time, and
     ``StorageError``. Without ``commands`` nothing can be changed.
@@ -76,6 +78,11 @@ class EventWrites:
         desk = self._desk()
         return self._carry_out(MemberForgotten(desk.now(), user_id, str(desk.new_id()))).detail
 
+    def report(self, guild_id: int, state: PlayerState) -> None:
+        """Take what whoever plays tells of a guild's player."""
+        desk = self._desk()
+        self._carry_out(PlayerReported(desk.now(), guild_id, state.value, str(desk.new_id())))
+
     def _make(self, draft: EventDraft, guild_id: int, event_id: int) -> Row:
         self._check_guild(draft.guild_id)
         self._check_channels(guild_id, draft.voice_channel_ids)
@@ -110,7 +117,7 @@ class EventWrites:
                 told = f"the guild has no voice or stage channel of the id {channel_id}"
                 raise InvalidField("voiceChannelIds", told)
 
-    def _carry_out(self, request: EventInput | MemberForgotten) -> Answer:
+    def _carry_out(self, request: EventInput | MemberForgotten | PlayerReported) -> Answer:
         if not self._waiting.acquire(blocking=False):
             raise NotCommitted(f"{WAITING_MAX} requests wait for the engine already: try again")
         try:

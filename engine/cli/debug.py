@@ -69,6 +69,33 @@ def journal(as_json: AsJson = False, config: ConfigFile = None) -> int:
 
 
 @app.command()
+def trackers(as_json: AsJson = False, config: ConfigFile = None) -> int:
+    """Show the trackers: how they run, their last error, their marks."""
+    found = _asked(config, "/debug/trackers")["items"]
+    columns = (
+        "label",
+        "mode",
+        "intervalS",
+        "state",
+        "lastRunAt",
+        "runs",
+        "restarts",
+        "inactive",
+        "lastError",
+    )
+    _print(found, as_json, _table(*columns))
+    return 0
+
+
+@app.command()
+def timers(as_json: AsJson = False, config: ConfigFile = None) -> int:
+    """Show the deadlines that run, the next first: of players, of events."""
+    found = _asked(config, "/debug/timers")["items"]
+    _print(found, as_json, _table("at", "inSeconds", "what", "guildId", "eventId"))
+    return 0
+
+
+@app.command()
 def live(as_json: AsJson = False, config: ConfigFile = None) -> int:
     """Show how the mirror of the open sessions stands."""
     _print(_asked(config, "/debug/live"), as_json, _list)
@@ -124,7 +151,9 @@ def _table(*keys: str) -> Callable[[Any], None]:
         from engine.cli.tables import Column, console, table, today
 
         def cell(row: dict[str, Any], key: str) -> Any:
-            return local(row[key], today()) if key.endswith("At") else row[key]
+            value = row.get(key)
+            moment = key.endswith("At") or key == "at"
+            return local(value, today()) if moment and value is not None else value
 
         columns = [Column(_TITLES[key], right=key in _NUMBERS) for key in keys]
         console().print(table(columns, ([cell(row, key) for key in keys] for row in found)))
@@ -132,7 +161,7 @@ def _table(*keys: str) -> Callable[[Any], None]:
     return show
 
 
-_NUMBERS = {"pid", "inbox", "restarts", "openSessions"}
+_NUMBERS = {"pid", "inbox", "restarts", "openSessions", "intervalS", "runs", "inactive", "inSeconds"}
 _TITLES = {
     "name": "NAME",
     "pid": "PID",
@@ -142,4 +171,16 @@ _TITLES = {
     "inbox": "INBOX",
     "openSessions": "OPEN SESSIONS",
     "lastAt": "LAST",
+    "label": "TRACKER",
+    "mode": "MODE",
+    "intervalS": "INTERVAL S",
+    "lastRunAt": "LAST RUN",
+    "runs": "RUNS",
+    "inactive": "INACTIVE",
+    "lastError": "LAST ERROR",
+    "at": "AT",
+    "inSeconds": "IN S",
+    "what": "WHAT",
+    "guildId": "GUILD",
+    "eventId": "EVENT",
 }
