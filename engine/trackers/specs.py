@@ -1,0 +1,40 @@
+"""What the configuration says of trackers and listeners, as it is loaded from ``[trackers]``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSpec:
+    """A ``[[trackers.custom]]`` or ``[[trackers.listeners]]``. ``label`` None: what the class says itself."""
+
+    class_path: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSpecs:
+    """All of it. ``users``, ``idle``, ``abandoned``: the options of what is built in.
+
+    ``use_default_trackers``: whether users and idle run; None: where there are no custom ones.
+    ``abandoned`` None: it does not run. ``run_limit_s``: how long a polling run may take, and for how long
+    any tracker may keep its thread from going on. ``folder``: where modules are looked for last.
+    """
+
+    custom: tuple[ClassSpec, ...] = ()
+    listeners: tuple[ClassSpec, ...] = ()
+    use_default_trackers: bool | None = None
+    users: Mapping[str, Any] = field(default_factory=dict)
+    idle: Mapping[str, Any] = field(default_factory=dict)
+    abandoned: Mapping[str, Any] | None = field(default_factory=dict)
+    default_poll_interval_s: float = 5.0
+    run_limit_s: float = 60.0
+    folder: Path | None = None
+
+    @property
+    def runs_defaults(self) -> bool:
+        """Say whether users and idle run."""
+        return not self.custom if self.use_default_trackers is None else self.use_default_trackers
