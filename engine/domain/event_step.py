@@ -11,36 +11,21 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from engine.domain import lifecycle, requests, scheduled
-from engine.domain.attendance import Participant, Stay, is_linked
+from engine.domain import event_writes, lifecycle, requests, scheduled
+from engine.domain.abandonment import Trackers, TrackerWord
+from engine.domain.attendance import Participant, Stay
 from engine.domain.effects import DropChannel, Effect, SaveGuild
-from engine.domain.event_effects import (
-    Answer,
-    AwardBadges,
-    DropParticipant,
-    FollowParticipants,
-    LinkSessions,
-    SaveEvent,
-    SaveParticipants,
-)
+from engine.domain.event_effects import Answer, AwardBadges, SaveEvent, SaveParticipants
 from engine.domain.event_inputs import EventInput
 from engine.domain.events import Event, EventStatus
 from engine.domain.following import Following
 from engine.domain.gateway import Connections
+from engine.domain.inactivity import next_at
 from engine.domain.lifecycle import Standing
-from engine.domain.participation import (
-    NEVER,
-    Attendee,
-    Attendees,
-    attendees,
-    company,
-    entries,
-    followed,
-    score,
-    stays_of,
-)
+from engine.domain.participation import Attendee, Attendees, attendees, score
 from engine.domain.rescoring import difference, result
 from engine.domain.rules import Rules
+from engine.domain.tracking import Subject
 
 
 class Facts(Struct, frozen=True, gc=False):
@@ -56,35 +41,44 @@ class Time(Struct, frozen=True, gc=False):
 
 
 # With the partition's time as of then.
-Happening: TypeAlias = tuple[EventInput | Facts | Time, int]
+Happening: TypeAlias = tuple[EventInput | TrackerWord | Facts | Time, int]
 
 
 class EventState(Struct, frozen=True):
     """An event and its attendance: a function of the ledger's rows. Both None and empty before it exists.
 
-    ``attendees`` of an event that has begun. ``written``: the rows of one that is over, by user.
+    ``attendees`` of an event that has begun. ``written``: the rows of one that is over, by user. ``subject``:
+    what trackers say of one that is active.
     """
 
     event: Event | None = None
     standing: Standing = Standing()
     attendees: Attendees = {}
     written: dict[int, Participant] = {}
+    subject: Subject | None = None
 
 
 class Plan(Struct, frozen=True):
     """What an event is to be after a share. ``read``: its attendance must be read from the ledger for that.
 
-    ``rescored_at``: when a request asked for a new score, if one did.
+    ``rescored_at``: when a request asked for a new score, if one did. ``subject``: what trackers say of the
+    event then, and ``told`` what comes of it.
     """
 
     event: Event | None
     answers: tuple[Answer, ...] = ()
     read: bool = False
     rescored_at: int | None = None
+    subject: Subject | None = None
+    told: tuple[Effect, ...] = ()
 
 
 def loaded(
-    event: Event | None, standing: Standing, stays: Iterable[Stay], rows: Iterable[Participant]
+    event: Event | None,
+    standing: Standing,
+    stays: Iterable[Stay],
+    rows: Iterable[Participant],
+    subject: Subject | None = None,
 ) -> EventState:
     """Return the state of an event as the ledger has it."""
     if event is None or event.started_at is None:
@@ -92,42 +86,53 @@ def loaded(
     rows = list(rows)
     known = attendees(event, stays, rows)
     written = {} if event.is_open else {row.user_id: row for row in rows}
-    return EventState(event, standing, known, written)
+    return EventState(event, standing, known, written, subject)
+
+
+def event_deadline(state: EventState, rules: Rules) -> int | None:
+    """Return when time alone will next change an event: its own begin or end, or what trackers have set."""
+    own = None if state.event is None else lifecycle.deadline(state.event)
+    theirs = None if state.subject is None else next_at(state.subject, rules.tracking)
+    return min((at for at in (own, theirs) if at is not None), default=None)
 
 
 def plan(state: EventState, share: Sequence[Happening], rules: Rules) -> Plan:
     """Decide what the event is to be: deadlines at their own time, each before what came after it."""
     event, answers, rescored_at = state.event, [], None
+    trackers = Trackers(state.subject, rules.tracking)
     for what, now in share:
         if isinstance(what, Facts):
-            event = _followed_guild(event, what)
-        event = lifecycle.due(event, now)
-        if not isinstance(what, Facts | Time):
+            event = _followed_guild(event, what, trackers)
+        event = trackers.pass_time(event, now)
+        if isinstance(what, TrackerWord):
+            event = trackers.pass_time(trackers.take(event, what), now)
+        elif not isinstance(what, Facts | Time):
             is_new = event is None
             decision = requests.decide(event, what, rules.events, rules.kept(now))
-            event, rescored_at = lifecycle.due(decision.event, now), now if decision.rescore else rescored_at
+            event = trackers.pass_time(decision.event, now)
+            rescored_at = now if decision.rescore else rescored_at
             answers += [] if decision.answer is None else [decision.answer]
             if is_new and event is not None:
                 event = replace(event, afk_channel_id=state.standing.afk_channel_id)
     asked = rescored_at is not None
     must_read = event is not None and event.started_at is not None and (asked or _moved(state, event))
-    return Plan(event, tuple(answers), must_read, rescored_at)
+    return Plan(event, tuple(answers), must_read, rescored_at, trackers.subject, trackers.done())
 
 
-def _followed_guild(event: Event | None, facts: Facts) -> Event | None:
+def _followed_guild(event: Event | None, facts: Facts, trackers: Trackers) -> Event | None:
     """Follow the guild as long as the event goes on: its AFK channel, the end of a channel, or of all."""
     for it in facts.effects if event is not None and event.is_open else ():
-        assert event is not None
-        if type(it) is SaveGuild:
-            event = _of_guild(event, it)
-        elif type(it) is DropChannel:
-            event = scheduled.channel_deleted(event, it.channel_id, it.at)
+        if type(it) is SaveGuild or type(it) is DropChannel:
+            event = trackers.pass_time(event, it.at)
+            event = event if event is None else _of_guild(event, it)
     return event
 
 
-def _of_guild(event: Event, it: SaveGuild) -> Event:
+def _of_guild(event: Event, it: SaveGuild | DropChannel) -> Event:
     """Take what became of the guild. Once the bot is in it no more, nobody can be seen attending."""
-    if not (lifecycle.due(event, it.at) or event).is_open:
+    if isinstance(it, DropChannel):
+        return scheduled.channel_deleted(event, it.channel_id, it.at)
+    if not event.is_open:
         return event
     if it.present:
         return replace(event, afk_channel_id=it.afk_channel_id)
@@ -177,21 +182,21 @@ def carry_out(
     """
     event = planned.event
     if event is None:
-        return state, list(planned.answers)
+        return state, [*planned.told, *planned.answers]
     known = state.attendees if read is None else _read_anew(state, event, *read)
     following = Following(event, known, state.standing)
     for what, _ in share:
         if isinstance(what, Facts):
             following.take(what.effects)
     following.finish()
-    after = EventState(event, following.standing, following.known, state.written)
-    effects = _written(state, after, following, None if read is None else read[0])
+    after = EventState(event, following.standing, following.known, state.written, planned.subject)
+    effects = event_writes.written(state.event, event, following, None if read is None else read[0])
     if not event.is_open:
-        after = replace(after, written=_rows_with(state.written, effects))
+        after = replace(after, written=event_writes.rows_with(state.written, effects))
     after, settling = _settled(after, share, rules)
     if after.event != state.event:
         effects.insert(0, SaveEvent(after.event))  # type: ignore[arg-type]  # not None here
-    return after, [*effects, *settling, *_answers(state, known, planned)]
+    return after, [*effects, *settling, *planned.told, *_answers(state, known, planned)]
 
 
 def _read_anew(
@@ -200,73 +205,6 @@ def _read_anew(
     """Read the attendance of an event as it is to be: of its rows, only who was there without a session."""
     seen = (state.attendees.get(row.user_id) for row in rows)
     return attendees(event, stays, [it.entry for it in seen if it is not None and it.entered_in is None])
-
-
-def _written(
-    before: EventState, after: EventState, following: Following, stays: Sequence[Stay] | None
-) -> list[Effect]:
-    event = after.event
-    assert event is not None
-    if event.started_at is None:
-        return []
-    names = event.guild_id, event.event_id
-    if event.is_open:
-        return _written_active(names, after, following, stays)
-    effects = _links(event, following, stays)
-    over_now = before.event is None or before.event.is_open
-    if over_now or stays is not None:
-        rows = score(event, after.attendees)
-        return [*effects, SaveParticipants(*names, _in_order(rows), whole=True)]
-    # The rest is corrected when the event settles. Who was there is what the rows alone may tell.
-    effects += [DropParticipant(*names, user_id) for user_id in sorted(following.vanished)]
-    if following.entered:
-        rows = score(event, after.attendees)
-        entered = tuple(rows[user_id] for user_id in sorted(following.entered))
-        effects.append(SaveParticipants(*names, entered))
-    return effects
-
-
-def _rows_with(written: dict[int, Participant], effects: list[Effect]) -> dict[int, Participant]:
-    """Return an event's rows after these effects."""
-    for it in effects:
-        if isinstance(it, SaveParticipants):
-            written = {**({} if it.whole else written), **{row.user_id: row for row in it.rows}}
-        elif isinstance(it, DropParticipant):
-            written = {user_id: row for user_id, row in written.items() if user_id != it.user_id}
-    return written
-
-
-def _written_active(
-    names: tuple[int, int], after: EventState, following: Following, stays: Sequence[Stay] | None
-) -> list[Effect]:
-    event = after.event
-    assert event is not None
-    effects: list[Effect] = [DropParticipant(*names, user_id) for user_id in sorted(following.vanished)]
-    touched = following.touched
-    if stays is not None:
-        effects = [SaveParticipants(*names, entries(after.attendees), whole=True)]
-        touched = set(after.attendees)
-    elif following.entered:
-        rows = tuple(after.attendees[user_id].entry for user_id in sorted(following.entered))
-        effects.append(SaveParticipants(*names, rows))
-    if touched:
-        effects.append(FollowParticipants(*names, _followed(event, after.attendees, touched)))
-    return effects + _links(event, following, stays)
-
-
-def _followed(event: Event, known: Attendees, touched: set[int]) -> tuple[Participant, ...]:
-    alone = company(event, stays_of(known))
-    return tuple(followed(event, known[user_id], alone.get(user_id, NEVER)) for user_id in sorted(touched))
-
-
-def _links(event: Event, following: Following, stays: Sequence[Stay] | None) -> list[Effect]:
-    names = event.guild_id, event.event_id
-    if stays is None:
-        new = [LinkSessions(*names, tuple(sorted(following.linked)))] if following.linked else []
-        return [*following.unlinks(), *new]
-    linked = {(stay.user_id, stay.joined_at) for stay in stays if is_linked(event, stay)}
-    linked = (linked | following.linked) - following.unlinked
-    return [LinkSessions(*names, tuple(sorted(linked)), whole=True)]
 
 
 def _settled(state: EventState, share: Sequence[Happening], rules: Rules) -> tuple[EventState, list[Effect]]:
@@ -281,7 +219,7 @@ def _settled(state: EventState, share: Sequence[Happening], rules: Rules) -> tup
     names, rows = (event.guild_id, event.event_id), score(event, state.attendees)
     effects: list[Effect] = []
     if rows != state.written:
-        effects.append(SaveParticipants(*names, _in_order(rows), whole=True))
+        effects.append(SaveParticipants(*names, event_writes.in_order(rows), whole=True))
     if earned := tuple(sorted(user_id for user_id, row in rows.items() if row.eligible)):
         effects.append(AwardBadges(*names, earned, rules.events.badges_of(event.guild_id), event.ended_at))
     return replace(state, event=replace(event, settled=True), written=rows), effects
@@ -294,7 +232,3 @@ def _answers(before: EventState, known: Attendees, planned: Plan) -> list[Effect
     old = result(before.event, before.attendees, before.written, at)
     detail = difference(old, result(planned.event, known, {}, at))
     return [replace(it, detail=detail) if it.code == "ok" else it for it in planned.answers]
-
-
-def _in_order(rows: dict[int, Participant]) -> tuple[Participant, ...]:
-    return tuple(rows[user_id] for user_id in sorted(rows))

@@ -7,7 +7,9 @@ change, so a batch of inputs pays for one copy, and a step that raises leaves ev
 from msgspec import Struct
 from msgspec.structs import replace
 
+from engine.domain.attendance import END_OF_TIME
 from engine.domain.effects import Effect, SaveGuild
+from engine.domain.inactivity import next_at
 from engine.domain.rules import CREATION_MEMORY_MS, MEMORY_MS, Rules
 from engine.domain.sessions import Session
 from engine.domain.tracking import Player, Presence, Subject
@@ -40,10 +42,16 @@ class GuildState(Struct, frozen=True):
     subject: Subject | None = None
 
 
-class Draft:
-    """A guild's state while one step, or one batch of steps, works on it."""
+def due_at(state: GuildState, rules: Rules) -> int:
+    """Return when time alone will next change a guild: its player's deadline, or the end of time."""
+    at = None if state.subject is None else next_at(state.subject, rules.tracking)
+    return END_OF_TIME if at is None else at
 
-    __slots__ = ("created", "effects", "guild_id", "left", "rules", "sessions", "state")
+
+class Draft:
+    """A guild's state while one step, or one batch of steps, works on it. ``due_at``: see the function."""
+
+    __slots__ = ("created", "due_at", "effects", "guild_id", "left", "rules", "sessions", "state")
 
     def __init__(self, state: GuildState, rules: Rules) -> None:
         self.state = state
@@ -53,6 +61,7 @@ class Draft:
         self.sessions = state.sessions
         self.left = state.left
         self.created = state.created
+        self.due_at = END_OF_TIME if state.subject is None else due_at(state, rules)
 
     def tracks(self, user_id: int, bot: bool = False) -> bool:
         """Say whether this user's presence is anything to us."""

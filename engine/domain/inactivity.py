@@ -4,8 +4,6 @@ Deadlines are anchored: a tracker's is ``since + timeout``, and marking again ne
 Everything happens at its own moment: a deadline that passed before an entry is taken before that entry.
 """
 
-from collections.abc import Iterator
-
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -14,6 +12,8 @@ from engine.domain.tracker_effects import TransitionKind
 from engine.domain.tracking import Decision, Mark, Override, Subject, SubjectState
 
 ACTIVE, SUSPECTED, INACTIVE, EXPIRING, EXPIRED = SubjectState
+# The last moment that ISO 8601 writes: a deadline beyond it can wait until then.
+LATEST = 253_402_300_799_999
 
 
 class Transition(Struct, frozen=True, gc=False):
@@ -30,27 +30,42 @@ class Transition(Struct, frozen=True, gc=False):
 Step = tuple[Subject, list[Transition]]
 
 
-def mark_inactive(subject: Subject, rules: TrackingRules, tracker: str, mark: Mark) -> Step:
+def in_order(subject: Subject, at: int) -> int:
+    """Return the moment at which a late entry takes effect: its own, but nothing of a subject goes back."""
+    moments = [mark.since for mark in subject.marks.values()]
+    if subject.asked_at is not None:
+        moments.append(subject.asked_at)
+    if subject.state is EXPIRED and subject.deadline is not None:
+        moments.append(subject.deadline)
+    return max([at, *moments])
+
+
+def mark_inactive(
+    subject: Subject, rules: TrackingRules, tracker: str, at: int, timeout_ms: int | None = None
+) -> Step:
     """Let a tracker hold a subject inactive. Marked again, only its timeout may change."""
     held = subject.marks.get(tracker)
+    if held is not None and held.timeout_ms == timeout_ms:
+        return subject, []
+    mark = Mark(at if held is None else held.since, timeout_ms)
+    after = _reckoned(replace(subject, marks=subject.marks | {tracker: mark}), rules, at)
     if held is not None:
-        mark = replace(mark, since=held.since)
-        return _reckoned(replace(subject, marks=subject.marks | {tracker: mark}), rules), []
-    first = not subject.marks
-    after = _reckoned(replace(subject, marks=subject.marks | {tracker: mark}), rules)
+        return after, []
     cause = f"{tracker} reports inactive"
-    edges = [_edge(TransitionKind.TRACKED, mark.since, after, tracker, cause)] if first else []
-    return after, [*edges, _edge(TransitionKind.TRACKER_INACTIVE, mark.since, after, tracker, cause)]
+    edges = [] if subject.marks else [_edge(TransitionKind.TRACKED, at, after, tracker, cause)]
+    return after, [*edges, _edge(TransitionKind.TRACKER_INACTIVE, at, after, tracker, cause)]
 
 
 def mark_active(subject: Subject, rules: TrackingRules, tracker: str, at: int) -> Step:
     """Let a tracker give a subject free. One that did not hold it changes nothing."""
     if tracker not in subject.marks:
         return subject, []
+    return _released(subject, rules, tracker, at, f"{tracker} reports active")
+
+
+def _released(subject: Subject, rules: TrackingRules, tracker: str, at: int, cause: str) -> Step:
     marks = {label: mark for label, mark in subject.marks.items() if label != tracker}
-    after = replace(subject, marks=marks)
-    after = _reckoned(after, rules) if marks else _freed(after)
-    cause = f"{tracker} reports active"
+    after = _reckoned(replace(subject, marks=marks), rules, at)
     edges = [_edge(TransitionKind.TRACKER_ACTIVE, at, after, tracker, cause)]
     return after, edges if marks else [*edges, _edge(TransitionKind.ACTIVE, at, after, tracker, cause)]
 
@@ -75,32 +90,33 @@ def next_at(subject: Subject, rules: TrackingRules) -> int | None:
 
 def decide(subject: Subject, rules: TrackingRules, decision: Decision, postpone_ms: int, at: int) -> Step:
     """Take the listeners' decision about a passed deadline; one that comes too late changes nothing."""
-    if subject.state is not EXPIRING or subject.deadline is None:
+    if subject.state is not EXPIRING:
         return subject, []
-    if decision is Decision.POSTPONE:
+    if decision is Decision.EXPIRE:
+        return _expired(subject, at, "decided by a listener")
+    waiting = replace(subject, state=INACTIVE, asked_at=None, ignored=decision is Decision.IGNORE)
+    reckoned_at = _deadline(waiting, rules)
+    if reckoned_at is not None:
         # From the decision on: a deadline that has passed cannot be moved to a time that has passed too.
-        moved_ms = subject.postponed_ms + (at - subject.deadline) + postpone_ms
-        waiting = replace(subject, state=INACTIVE, asked_at=None, postponed_ms=moved_ms)
-        return _reckoned(waiting, rules), []
-    if decision is Decision.IGNORE:
-        return _reckoned(replace(subject, state=INACTIVE, asked_at=None, ignored=True), rules), []
-    return _expired(subject, at, "decided by a listener")
+        moved_ms = min(at + postpone_ms, LATEST) - reckoned_at
+        waiting = replace(waiting, postponed_ms=subject.postponed_ms + moved_ms)
+    return _reckoned(waiting, rules, at), []
 
 
-def override(subject: Subject, rules: TrackingRules, wanted: Override | None) -> Step:
+def override(subject: Subject, rules: TrackingRules, wanted: Override | None, at: int) -> Step:
     """Change what is different for one subject. What it stands at follows from its marks anew."""
     if subject.override == wanted:
         return subject, []
-    return _reckoned(replace(subject, override=wanted), rules), []
+    return _reckoned(replace(subject, override=wanted), rules, at), []
 
 
 def keep_only(subject: Subject, rules: TrackingRules, trackers: tuple[str, ...], at: int) -> Step:
-    """Drop the marks of trackers that run no more."""
+    """Drop the marks of trackers that run no more; the rules may be others than those it was left with."""
     edges: list[Transition] = []
     for tracker in [label for label in subject.marks if label not in trackers]:
-        subject, more = mark_active(subject, rules, tracker, at)
-        edges += [replace(it, cause=f"{tracker} runs no more") for it in more]
-    return subject, edges
+        subject, more = _released(subject, rules, tracker, at, f"{tracker} runs no more")
+        edges += more
+    return _reckoned(subject, rules, at), edges
 
 
 def why(subject: Subject, rules: TrackingRules) -> str:
@@ -132,46 +148,57 @@ def counted(subject: Subject, rules: TrackingRules) -> dict[str, Mark]:
 
 def _needed(subject: Subject, rules: TrackingRules) -> tuple[str, ...]:
     wanted = override_of(subject, rules)
-    only = None if wanted is None else wanted.trackers
-    return rules.trackers if only is None else only
+    if wanted is None or wanted.trackers is None:
+        return rules.trackers
+    return tuple(label for label in rules.trackers if label in wanted.trackers)
 
 
-def _reckoned(subject: Subject, rules: TrackingRules) -> Subject:
-    """Return a subject as its marks have it: an expired one stays so until all of them are gone."""
-    if subject.state in (EXPIRED, EXPIRING):
+def _reckoned(subject: Subject, rules: TrackingRules, at: int) -> Subject:
+    """Return a subject as its marks have it. An expired one stays so until all of them are gone."""
+    if not subject.marks:
+        return Subject(subject.kind, subject.subject_id, override=subject.override)
+    if subject.state is EXPIRED:
         return subject
-    marks = counted(subject, rules)
-    met = bool(marks) and (not rules.mode_all or len(marks) == len(set(_needed(subject, rules))))
-    if not met:
-        return replace(subject, state=SUSPECTED, deadline=None)
-    wanted = override_of(subject, rules)
-    if subject.ignored or (wanted is not None and wanted.exempt):
-        return replace(subject, state=INACTIVE, deadline=None)
-    return replace(
-        subject, state=INACTIVE, deadline=_combined(list(_deadlines(marks, subject, rules)), rules)
-    )
+    if not _is_met(subject, rules):
+        return replace(subject, state=SUSPECTED, deadline=None, asked_at=None)
+    deadline = _deadline(subject, rules)
+    if subject.state is EXPIRING and deadline is not None and deadline <= at:
+        return subject
+    # One that comes to lie in the past passes now.
+    deadline = None if deadline is None else max(deadline, at)
+    return replace(subject, state=INACTIVE, deadline=deadline, asked_at=None)
 
 
-def _deadlines(marks: dict[str, Mark], subject: Subject, rules: TrackingRules) -> Iterator[int]:
-    """Yield each tracker's deadline. If all must agree, it counts from when the last one did."""
+def _is_met(subject: Subject, rules: TrackingRules) -> bool:
+    """Say whether as many trackers hold a subject inactive as the mode asks."""
+    held = len(counted(subject, rules))
+    return held > 0 and (not rules.mode_all or held == len(set(_needed(subject, rules))))
+
+
+def _deadline(subject: Subject, rules: TrackingRules) -> int | None:
+    """Return the deadline that a subject's marks come to, None if none runs."""
     wanted = override_of(subject, rules)
-    anchor = max(mark.since for mark in marks.values()) if rules.mode_all else None
-    for mark in marks.values():
-        timeout_ms = mark.timeout_ms
-        if wanted is not None and wanted.timeout_ms is not None:
-            timeout_ms = wanted.timeout_ms
-        since = mark.since if anchor is None else anchor
-        yield since + (rules.default_timeout_ms if timeout_ms is None else timeout_ms) + subject.postponed_ms
+    if subject.ignored or (wanted is not None and wanted.exempt) or not _is_met(subject, rules):
+        return None
+    marks = counted(subject, rules).values()
+    # If all must agree, each counts from when the last one did.
+    anchor = max(mark.since for mark in marks) if rules.mode_all else None
+    deadlines = [
+        (mark.since if anchor is None else anchor) + _timeout_ms(mark, wanted, rules) for mark in marks
+    ]
+    return min(_combined(deadlines, rules) + subject.postponed_ms, LATEST)
+
+
+def _timeout_ms(mark: Mark, wanted: Override | None, rules: TrackingRules) -> int:
+    if wanted is not None and wanted.timeout_ms is not None:
+        return wanted.timeout_ms
+    return rules.default_timeout_ms if mark.timeout_ms is None else mark.timeout_ms
 
 
 def _combined(deadlines: list[int], rules: TrackingRules) -> int:
     if rules.combine == "lowest":
         return min(deadlines)
     return max(deadlines) if rules.combine == "highest" else sum(deadlines) // len(deadlines)
-
-
-def _freed(subject: Subject) -> Subject:
-    return Subject(subject.kind, subject.subject_id, override=subject.override)
 
 
 def _due(subject: Subject, rules: TrackingRules, at: int) -> tuple[Subject, Transition]:

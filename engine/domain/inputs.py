@@ -234,6 +234,8 @@ GuildInput: TypeAlias = (
     | PlayerReported
     | TimePassed
 )
+# All that a guild's step takes: of what is for all partitions or guilds, its own part.
+ToGuild: TypeAlias = GuildInput | ScopeCommitted | TrackersKnown
 Input: TypeAlias = (
     GuildInput | EventInput | Heartbeat | GuildsKnown | MemberForgotten | ScopeCommitted | TrackersKnown
 )

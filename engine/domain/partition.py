@@ -19,9 +19,19 @@ from engine.domain.inputs import (
     Heartbeat,
     Input,
     MemberForgotten,
+    ToGuild,
     VoiceStateChanged,
 )
 from engine.domain.rules import MEMORY_MS, Rules
+from engine.domain.tracker_inputs import (
+    EventMarked,
+    ExpiryDecided,
+    ScopeCommitted,
+    SubjectMark,
+    SubjectOverridden,
+    TrackersKnown,
+)
+from engine.domain.tracking import SubjectKind
 
 START = "0-0"  # the id before a stream's first entry
 
@@ -42,21 +52,24 @@ class PartitionState(Struct, frozen=True):
     forgotten: dict[int, int] = {}
 
 
-# A request or fact of an event, the partition's time as of it, and the record it came from. A snapshot tells
-# of Discord's scheduled events.
-Asked: TypeAlias = tuple[EventInput | GuildSnapshot, int, RecordT]
+# A word on one event: a request, a fact of Discord's, or of what trackers and listeners say of it.
+ToEvent: TypeAlias = EventInput | EventMarked | SubjectOverridden | ExpiryDecided
+# With the partition's time as of it, and the record it came from. A snapshot tells of Discord's scheduled
+# events; which trackers run is for all events that are active.
+Asked: TypeAlias = tuple[ToEvent | GuildSnapshot | TrackersKnown, int, RecordT]
+# An input, the connections and the partition's time as of it, and the record it came from.
+Item: TypeAlias = tuple[ToGuild, Connections, RecordT, int]
 
 
 class Admission(Struct, Generic[RecordT]):
     """What a batch of entries comes to: the partition's next state, and each guild's share in order.
 
-    A share's item is the input, the connections as of that input, and the record it came from. ``asked``:
-    what concerns events, in order. ``forgets``: what becomes of a request to forget someone. ``beat``: the
-    connections were told of.
+    ``asked``: what concerns events, in order. ``forgets``: what becomes of a request to forget someone.
+    ``beat``: the connections were told of.
     """
 
     state: PartitionState
-    shares: dict[int, list[tuple[GuildInput, Connections, RecordT]]]
+    shares: dict[int, list[Item[RecordT]]]
     asked: list[Asked[RecordT]]
     sources_changed: set[str]
     forgets: list[ForgetMember | Answer] = []
@@ -74,8 +87,9 @@ def admit(
 ) -> Admission[RecordT]:
     """Let in a batch that ends at ``cursor``: drop what came twice, let time pass, sort by guild.
 
-    ``present``: the guilds that the bot is in, as of ``state``. Only a ``GuildsKnown`` asks for them, and
-    must therefore be a batch of its own; so must a ``MemberForgotten``, which is about all that was before.
+    ``present``: the guilds that the bot is in, as of ``state``, for a ``GuildsKnown``; those that trackers
+    say something of, for a ``TrackersKnown``. Either must therefore be a batch of its own; so must a
+    ``MemberForgotten``, which is about all that was before.
     """
     now, connections, sources = state.now, state.connections, dict(state.sources)
     forgotten = state.forgotten
@@ -108,9 +122,9 @@ def admit(
             continue
         share = shares.get(of_guild.guild_id)
         if share is None:
-            shares[of_guild.guild_id] = [(of_guild, connections, record)]
+            shares[of_guild.guild_id] = [(of_guild, connections, record, now)]
         else:
-            share.append((of_guild, connections, record))
+            share.append((of_guild, connections, record, now))
     forgotten = forgetting.kept(forgotten, now - rules.forgotten_ms)
     admission.state = PartitionState(cursor, now, sources, connections, forgotten)
     return admission
@@ -124,13 +138,46 @@ def _of_guild(
 ) -> GuildInput | None:
     """Sort what is not for one guild alone; return what is for its guild, None where nothing is."""
     what, now, record = asked
-    if isinstance(what, GuildsKnown):
-        for lost in gateway.missing(what, present):
-            admission.shares[lost.guild_id] = [(lost, connections, record)]
-        return None
-    if isinstance(what, EventInput | GuildSnapshot):
-        admission.asked.append((what, now, record))
-    return what if isinstance(what, GuildInput) else None
+    match what:
+        case GuildsKnown():
+            for lost in gateway.missing(what, present):
+                admission.shares[lost.guild_id] = [(lost, connections, record, now)]
+        case TrackersKnown():
+            admission.asked.append((what, now, record))
+            for guild_id in present:
+                admission.shares[guild_id] = [(what, connections, record, now)]
+        case ScopeCommitted():
+            _spread(admission, what, (connections, record, now))
+        case SubjectOverridden() | ExpiryDecided() if what.kind == SubjectKind.EVENT:
+            admission.asked.append((what, now, record))
+        case GuildSnapshot():
+            admission.asked.append((what, now, record))
+            return what
+        case _ if isinstance(what, EventInput):
+            admission.asked.append((what, now, record))
+        case _ if isinstance(what, GuildInput):
+            return what
+    return None
+
+
+def _spread(
+    admission: Admission[RecordT], what: ScopeCommitted, rest: tuple[Connections, RecordT, int]
+) -> None:
+    """Give each guild and event the marks on it, of which the last one counts."""
+    _, record, now = rest
+    players: dict[int, SubjectMark] = {}
+    events: dict[int, SubjectMark] = {}
+    for mark in what.marks:
+        if mark.kind == SubjectKind.EVENT:
+            events[mark.subject_id] = mark
+        else:
+            players[mark.guild_id] = mark
+    for guild_id, mark in players.items():
+        item = (ScopeCommitted(what.at, what.tracker, (mark,)), *rest)
+        admission.shares.setdefault(guild_id, []).append(item)
+    for event_id, mark in events.items():
+        on_event = EventMarked(what.at, mark.guild_id, event_id, what.tracker, mark.inactive, mark.timeout_ms)
+        admission.asked.append((on_event, now, record))
 
 
 def _forget(

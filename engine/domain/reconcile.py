@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from engine.domain import gateway, ids
+from engine.domain import gateway, ids, players
 from engine.domain.effects import PostMessage, SaveChannel, Status
 from engine.domain.gateway import Connections
 from engine.domain.guild import Draft, GuildState
@@ -14,8 +14,9 @@ from engine.domain.voice import bridge, cut, drop, join, leave, move
 def reconcile(draft: Draft, snapshot: GuildSnapshot, connections: Connections) -> None:
     """Close who is gone, continue who stayed, open who came, each with the slack of the gap."""
     gap_from = _gap_from(draft.state, snapshot.connection, snapshot.at, connections)
-    _drop_untracked(draft, snapshot)
-    states = {it.user_id: it for it in snapshot.voice_states if draft.tracks(it.user_id, it.bot)}
+    bots = players.bots_in(draft.state, snapshot)
+    _drop_untracked(draft, snapshot.at, bots)
+    states = {it.user_id: it for it in snapshot.voice_states if draft.tracks(it.user_id, it.user_id in bots)}
     counts: Counter[str] = Counter()
     for session in list(draft.sessions.values()):
         counts[_settle(draft, session, states.get(session.user_id), snapshot.at, gap_from)] += 1
@@ -25,6 +26,7 @@ def reconcile(draft: Draft, snapshot: GuildSnapshot, connections: Connections) -
             join(draft, state, state.channel_id, when)
             counts["joined"] += 1
     _know(draft, snapshot)
+    players.reconcile_bots(draft, snapshot, bots)
     if gap_from is not None:
         _report(draft, snapshot, snapshot.at - gap_from, counts)
 
@@ -37,15 +39,15 @@ def guild_lost(draft: Draft, what: GuildLost, connections: Connections) -> None:
         when = Window(what.at, min(gap_from, when.earliest))
     for session in list(draft.sessions.values()):
         leave(draft, session, when, Status.CANCELLED)
+    players.all_gone(draft)
     draft.know(what.at, present=False, connection=None, lost_at=when.earliest)
 
 
-def _drop_untracked(draft: Draft, snapshot: GuildSnapshot) -> None:
+def _drop_untracked(draft: Draft, at: int, bots: set[int]) -> None:
     """Forget whoever was taken for a person until now, or opted out since."""
-    bots = {it.user_id for it in snapshot.voice_states if it.bot}
     for session in list(draft.sessions.values()):
         if not draft.tracks(session.user_id, session.user_id in bots):
-            drop(draft, session, snapshot.at)
+            drop(draft, session, at)
 
 
 def _gap_from(state: GuildState, current: str | None, at: int, connections: Connections) -> int | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from engine.domain import player_subject, players
 from engine.domain.effects import DropChannel, Effect, SaveChannel, SettleOutbox
 from engine.domain.gateway import Connections
 from engine.domain.guild import Draft, GuildState
@@ -11,46 +12,63 @@ from engine.domain.inputs import (
     ChannelCreated,
     ChannelDeleted,
     GuildChanged,
-    GuildInput,
     GuildLost,
     GuildSnapshot,
     GuildUnavailable,
     MemberRemoved,
     OutboxOutcome,
     RolesChanged,
+    ToGuild,
     VoiceStateChanged,
 )
 from engine.domain.reconcile import guild_lost, reconcile
 from engine.domain.rules import Rules
 from engine.domain.sessions import seen
+from engine.domain.tracker_inputs import (
+    ExpiryDecided,
+    PlayerReported,
+    ScopeCommitted,
+    SubjectOverridden,
+    TimePassed,
+    TrackersKnown,
+)
 from engine.domain.voice import leave, roles_changed, voice_state_changed
 
 
 def step(
-    state: GuildState, what: GuildInput, connections: Connections, rules: Rules
+    state: GuildState, what: ToGuild, connections: Connections, rules: Rules, now: int | None = None
 ) -> tuple[GuildState, list[Effect]]:
-    """Take one input; ``connections`` are as of that input. The given state is not touched."""
-    return steps(state, [(what, connections)], rules)
+    """Take one input; ``connections`` and the partition's time ``now`` are as of that input.
+
+    Without ``now``, the input's own moment is that time. The given state is not touched.
+    """
+    return steps(state, [(what, connections, None, what.at if now is None else now)], rules)
 
 
 def steps(
-    state: GuildState, inputs: Iterable[tuple[GuildInput, Connections, *tuple[Any, ...]]], rules: Rules
+    state: GuildState, inputs: Iterable[tuple[ToGuild, Connections, Any, int]], rules: Rules
 ) -> tuple[GuildState, list[Effect]]:
     """Take several inputs in order, as so many steps, for the price of one copy.
 
-    What an item holds behind the connections is the caller's.
+    Items are as ``partition.Admission`` has them; a record is the caller's. What is due by an item's time
+    happens before it, at its own moment.
     """
     draft = Draft(state, rules)
-    for item in inputs:
-        what = item[0]
+    for what, connections, _, now in inputs:
+        if now >= draft.due_at:
+            player_subject.pass_time(draft, now)
         if type(what) is VoiceStateChanged:  # nearly all of them
             voice_state_changed(draft, what)
         elif type(what) is GuildSnapshot:
-            reconcile(draft, what, item[1])
+            reconcile(draft, what, connections)
         elif type(what) is GuildLost:
-            guild_lost(draft, what, item[1])
+            guild_lost(draft, what, connections)
         else:
             _TABLE[type(what)](draft, what)
+            if now >= draft.due_at:  # what it set has passed already
+                player_subject.pass_time(draft, now)
+    if draft.state.subject is not state.subject:
+        player_subject.wake(draft, state.subject)
     return draft.finish(), draft.effects
 
 
@@ -67,6 +85,7 @@ def _channel_deleted(draft: Draft, what: ChannelDeleted) -> None:
     inside = [it for it in draft.sessions.values() if it.channel_id == what.channel_id]
     for session in inside:
         leave(draft, session, seen(what.at, what.replayed_from))
+    players.channel_deleted(draft, what.channel_id)
     draft.effects.append(DropChannel(draft.guild_id, what.channel_id, what.at))
 
 
@@ -74,6 +93,7 @@ def _member_removed(draft: Draft, what: MemberRemoved) -> None:
     session = draft.sessions.get(what.user_id)
     if session is not None:
         leave(draft, session, seen(what.at, what.replayed_from))
+    players.member_removed(draft, what.user_id)
 
 
 def _guild_changed(draft: Draft, what: GuildChanged) -> None:
@@ -89,6 +109,10 @@ def _outbox_outcome(draft: Draft, what: OutboxOutcome) -> None:
     draft.effects.append(SettleOutbox(what.outbox_id, what.ok, what.detail, what.at))
 
 
+def _time_passed(draft: Draft, what: TimePassed) -> None:
+    """Do nothing more: whatever is due by then has happened."""
+
+
 _TABLE: dict[type, Callable[[Draft, Any], None]] = {
     ChannelCreated: _channel_created,
     ChannelChanged: _channel_changed,
@@ -98,4 +122,10 @@ _TABLE: dict[type, Callable[[Draft, Any], None]] = {
     GuildChanged: _guild_changed,
     GuildUnavailable: _guild_unavailable,
     OutboxOutcome: _outbox_outcome,
+    ScopeCommitted: player_subject.scope_committed,
+    TrackersKnown: player_subject.trackers_known,
+    SubjectOverridden: player_subject.subject_overridden,
+    ExpiryDecided: player_subject.expiry_decided,
+    PlayerReported: player_subject.player_reported,
+    TimePassed: _time_passed,
 }

@@ -25,6 +25,17 @@ class ScopeCommitted(Struct, frozen=True, array_like=True, tag=23, gc=False):
     marks: tuple[SubjectMark, ...]
 
 
+class EventMarked(Struct, frozen=True, gc=False):
+    """A scope's mark on an active event. Never journaled: admission tells it to the event alone."""
+
+    at: int
+    guild_id: int
+    event_id: int
+    tracker: str
+    inactive: bool
+    timeout_ms: int | None = None
+
+
 def split(scope: ScopeCommitted, partitions: int) -> list[tuple[int, ScopeCommitted]]:
     """Return for each partition that has any the marks of its guilds, in order."""
     parts: dict[int, list[SubjectMark]] = {}
@@ -54,6 +65,11 @@ class SubjectOverridden(Struct, frozen=True, array_like=True, tag=25, gc=False):
     exempt: bool = False
     request_id: str = ""
 
+    @property
+    def event_id(self) -> int:
+        """Return which event it is about, if ``kind`` says that it is about one."""
+        return self.subject_id
+
 
 class ExpiryDecided(Struct, frozen=True, array_like=True, tag=26, gc=False):
     """What the listeners decided about a passed ``deadline``. ``decision``: tracking.Decision."""
@@ -65,6 +81,11 @@ class ExpiryDecided(Struct, frozen=True, array_like=True, tag=26, gc=False):
     deadline: int
     decision: int
     postpone_ms: int = 0
+
+    @property
+    def event_id(self) -> int:
+        """Return which event it is about, if ``kind`` says that it is about one."""
+        return self.subject_id
 
 
 class PlayerReported(Struct, frozen=True, array_like=True, tag=27, gc=False):

@@ -9,6 +9,7 @@ and a leave at its beginning, with the width as slack: between the two the membe
 
 from msgspec.structs import replace
 
+from engine.domain import players
 from engine.domain.effects import DropSession, DropSpans, SaveSession, SaveSpan, Status
 from engine.domain.guild import Draft
 from engine.domain.inputs import RolesChanged, VoiceFlags, VoiceState, VoiceStateChanged
@@ -21,10 +22,17 @@ def voice_state_changed(draft: Draft, change: VoiceStateChanged) -> None:
     """Follow one member between channels. A repeated update changes nothing."""
     when = seen(change.at, change.replayed_from)
     session = draft.sessions.get(change.user_id)
-    if not draft.tracks(change.user_id, change.bot):
+    # Nearly all are people: the first two tests spare them the call.
+    told_of = change.roles is not None and change.user_id != draft.state.own_user_id
+    bot = change.bot if told_of else players.is_bot(draft.state, change)
+    if bot:
+        players.bot_moved(draft, change, change.channel_id, change.at)
+    if not draft.tracks(change.user_id, bot):
         if session is not None:  # taken for a person until now, or opted out since
             drop(draft, session, change.at)
     elif session is None:
+        if change.user_id in draft.state.bots:  # taken for a bot until now
+            players.forget_bot(draft, change.user_id)
         if change.channel_id is not None:
             join(draft, change, change.channel_id, when)
     elif change.channel_id is None:
@@ -36,11 +44,11 @@ def voice_state_changed(draft: Draft, change: VoiceStateChanged) -> None:
 
 
 def roles_changed(draft: Draft, change: RolesChanged) -> None:
-    """Cut the session of a member whose roles have changed; of whom is not in voice nothing is kept."""
+    """Cut the session of a member whose roles have changed; of people outside voice nothing is kept."""
     session = draft.sessions.get(change.user_id)
     if session is None:
-        return
-    if not draft.tracks(session.user_id):
+        players.roles_changed(draft, change.user_id, change.roles)
+    elif not draft.tracks(session.user_id):
         drop(draft, session, change.at)
     elif change.roles != session.roles:
         following = _next_span(draft, session, seen(change.at, change.replayed_from))

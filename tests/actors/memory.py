@@ -244,9 +244,9 @@ def fold(entries: Iterable[Entry], rules: Rules) -> Rows:
     for entry in entries:
         admission = admit(partition, "1-0", [(entry, None)], rows.present_guilds())
         partition = admission.state
-        for guild_id, ((what, connections, _),) in admission.shares.items():
+        for guild_id, ((what, connections, _, now),) in admission.shares.items():
             state = guilds.get(guild_id, GuildState(guild_id))
-            guilds[guild_id], effects = step(state, what, connections, rules)
+            guilds[guild_id], effects = step(state, what, connections, rules, now)
             for effect in effects:
                 rows.apply(effect)
     return rows

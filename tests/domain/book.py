@@ -18,6 +18,7 @@ from engine.domain.effects import (
 from engine.domain.guild import GuildState
 from engine.domain.inputs import VoiceFlags
 from engine.domain.rules import CREATION_MEMORY_MS, MEMORY_MS, Rules
+from tests.domain.tracker_book import TrackerBook
 
 # (started_at, ended_at, flags, roles); ended_at is None for an open session's last span.
 Span = tuple[int, int | None, int, tuple[int, ...]]
@@ -62,6 +63,7 @@ class Book:
         self.guilds: dict[int, SaveGuild] = {}
         self.messages: dict[str, PostMessage] = {}
         self.settled: dict[str, SettleOutbox] = {}
+        self.trackers = TrackerBook()
 
     def take(self, effects: list[Effect]) -> None:
         """Fold effects in, in order. Asserts that none makes nonsense of what stands."""
@@ -106,7 +108,7 @@ class Book:
             case SettleOutbox():
                 self.settled[effect.outbox_id] = effect
             case _:
-                raise AssertionError(effect)
+                self.trackers.take(effect)
 
     def of(self, guild_id: int, user_id: int) -> list[Row]:
         """Return one user's sessions in a guild, by time."""
@@ -132,8 +134,8 @@ class Book:
         )
         known = self.guilds.get(guild_id)
         if known is None:
-            return state
-        return GuildState(
+            return self.trackers.known(state)
+        state = GuildState(
             guild_id,
             state.sessions,
             state.left,
@@ -146,6 +148,7 @@ class Book:
             known.present,
             known.own_user_id,
         )
+        return self.trackers.known(state)
 
     def check(self, rules: Rules) -> None:
         """Assert what holds of every ledger, whatever happened."""

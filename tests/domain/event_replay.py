@@ -48,7 +48,7 @@ class EventReplay(Replay):
 
     def _stepped(self, guild_id: int, share: list[Any]) -> tuple[GuildState, list[Effect]]:
         state = self.guilds.get(guild_id, GuildState(guild_id))
-        return steps(state, [(what, beats) for what, beats, _ in share], self.rules)
+        return steps(state, share, self.rules)
 
     def _shares(
         self, admission: Admission[None], facts: dict[int, list[Effect]]

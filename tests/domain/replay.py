@@ -6,9 +6,10 @@ from copy import deepcopy
 from engine.domain.effects import Effect
 from engine.domain.guild import GuildState
 from engine.domain.inputs import Entry
-from engine.domain.partition import PartitionState, admit
+from engine.domain.partition import Admission, PartitionState, admit
 from engine.domain.rules import Rules
 from engine.domain.step import step, steps
+from engine.domain.tracker_inputs import TimePassed
 from tests.domain.book import Book
 
 
@@ -26,10 +27,10 @@ class Replay:
     def take(self, batch: Iterable[Entry]) -> None:
         """Let one batch take effect."""
         admission = admit(self.partition, "1-0", [(entry, None) for entry in batch])
+        self._ring(admission)
         for guild_id, share in admission.shares.items():
             state = self.guilds.get(guild_id, GuildState(guild_id))
-            state, effects = steps(state, [(what, beats) for what, beats, _ in share], self.rules)
-            self._adopt(state, effects)
+            self._adopt(*steps(state, share, self.rules))
         self.partition = admission.state
         self.late += admission.late
         self.duplicates += admission.duplicates
@@ -38,14 +39,22 @@ class Replay:
         """Do the same step by step, and see that no step touches the state it was given."""
         admission = admit(self.partition, "1-0", [(entry, None) for entry in batch])
         for guild_id, share in admission.shares.items():
-            for what, beats, _ in share:
+            for what, beats, _, now in share:
                 before = self.guilds.get(guild_id, GuildState(guild_id))
                 kept = deepcopy(before)
-                after, effects = step(before, what, beats, self.rules)
+                after, effects = step(before, what, beats, self.rules, now)
                 assert before == kept, f"{what} touched the state it was given"
                 assert _ordered(before) == _ordered(kept)
                 self._adopt(after, effects)
         self.partition = admission.state
+
+    def _ring(self, admission: Admission[None]) -> None:
+        """Tell the guilds whose alarm has come, as a partition does, behind their share of the batch."""
+        now, wakes = admission.state.now, self.book.trackers.wakes
+        for guild_id, at in wakes.items():
+            if at is not None and at <= now:
+                passed = (TimePassed(now, guild_id), admission.state.connections, None, now)
+                admission.shares.setdefault(guild_id, []).append(passed)
 
     def crash(self) -> None:
         """Forget all that is in memory; what the ledger holds is loaded again."""

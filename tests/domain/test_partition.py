@@ -32,7 +32,7 @@ def test_an_entry_appended_twice_is_let_in_once_even_in_a_later_batch():
     first = admitted(*entries)
     assert (len(first.shares[1]), first.duplicates) == (2, 1)
     second = admitted(Entry("a", 1, removed(11)), Entry("a", 2, removed(12)), state=first.state)
-    assert ([what.at for what, _, _ in second.shares[1]], second.duplicates) == ([12], 1)
+    assert ([what.at for what, *_ in second.shares[1]], second.duplicates) == ([12], 1)
 
 
 def test_each_source_counts_for_itself():
@@ -56,7 +56,7 @@ def test_time_never_runs_back():
 
 def test_a_late_entry_keeps_its_own_time():
     admission = admitted(Entry("a", 0, removed(5_000)), Entry("b", 0, removed(300)))
-    assert [what.at for what, _, _ in admission.shares[1]] == [5_000, 300]
+    assert [what.at for what, *_ in admission.shares[1]] == [5_000, 300]
     assert admission.late == 0
 
 
@@ -68,7 +68,7 @@ def test_an_entry_beyond_memory_takes_effect_at_its_edge():
         Entry("b", 1, removed(now - MEMORY_MS - 1)),
         Entry("b", 2, RolesChanged(0, 1, 1)),
     )
-    assert [what.at for what, _, _ in admission.shares[1]] == [now - MEMORY_MS] * 3
+    assert [what.at for what, *_ in admission.shares[1]] == [now - MEMORY_MS] * 3
     assert admission.late == 2
 
 
@@ -76,7 +76,7 @@ def test_each_guild_gets_its_entries_in_order_with_the_record_they_came_from():
     entries = [Entry("a", seq, removed(seq, guild_id=1 + seq % 2)) for seq in range(6)]
     admission = admitted(*entries)
     assert {
-        guild_id: [(what.at, record) for what, _, record in share]
+        guild_id: [(what.at, record) for what, _, record, _ in share]
         for guild_id, share in admission.shares.items()
     } == {1: [(0, 0), (2, 2), (4, 4)], 2: [(1, 1), (3, 3), (5, 5)]}
     assert admission.state.cursor == "7-0"
@@ -90,7 +90,7 @@ def test_an_input_goes_with_the_connections_as_of_its_place():
         Entry("a", 2, Heartbeat(4, (ShardBeat(0, "c", False, 2),))),
         Entry("a", 3, update),
     )
-    assert [beats["c"].alive_at for _, beats, _ in admission.shares[1]] == [1, 2]
+    assert [beats["c"].alive_at for _, beats, *_ in admission.shares[1]] == [1, 2]
     assert admission.state.connections == {"c": Connection(0, 2, False)}
 
 
@@ -142,7 +142,7 @@ def test_a_guild_missing_on_a_new_connection_gets_its_loss_with_the_connections_
     beat = Entry("a", 0, Heartbeat(1, (ShardBeat(0, "c2", True, 1),)))
     known = Entry("a", 1, GuildsKnown(9, "c2", 0, 1, (1,)))
     admission = admitted(known, state=admitted(beat).state, present=(1, 2))
-    assert admission.shares == {2: [(GuildLost(9, 2, None, "c2"), {"c2": Connection(0, 1, True)}, 0)]}
+    assert admission.shares == {2: [(GuildLost(9, 2, None, "c2"), {"c2": Connection(0, 1, True)}, 0, 9)]}
     assert (admission.state.now, admission.sources_changed) == (9, {"a"})
 
 
@@ -157,7 +157,7 @@ def test_guilds_told_beyond_memory_are_missed_at_its_edge():
     now = 10 * MEMORY_MS
     state = admitted(Entry("a", 0, Heartbeat(now))).state
     admission = admitted(Entry("b", 0, GuildsKnown(5, "c2", 0, 1)), state=state, present=(2,))
-    assert [(what.at, admission.late) for what, _, _ in admission.shares[2]] == [(now - MEMORY_MS, 1)]
+    assert [(what.at, admission.late) for what, *_ in admission.shares[2]] == [(now - MEMORY_MS, 1)]
 
 
 def test_a_snowflake_tells_when_it_was_made():
