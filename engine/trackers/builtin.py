@@ -19,7 +19,7 @@ SWEEP_S = 5.0
 class UsersTracker(Tracker):
     """A player is inactive while fewer than ``threshold`` listen to it; with 0 it never is.
 
-    Other bots are not counted unless ``exclude_bots`` is false; the deafened unless ``exclude_deafened``.
+    Other bots are counted with ``count_bots`` only, the deafened unless ``count_deafened`` is false.
     """
 
     options = TrackerOptions.realtime("users")
@@ -31,8 +31,8 @@ class UsersTracker(Tracker):
         players: PlayerRegistry,
         *,
         threshold: int = 1,
-        exclude_bots: bool = True,
-        exclude_deafened: bool = False,
+        count_bots: bool = False,
+        count_deafened: bool = True,
         timeout_s: float | None = None,
     ) -> None:
         if isinstance(threshold, bool) or not isinstance(threshold, int) or threshold < 0:
@@ -40,7 +40,7 @@ class UsersTracker(Tracker):
         maybe_milliseconds(timeout_s, "timeout_s")
         self._voice, self._players = voice, players
         self._threshold, self._timeout_s = threshold, timeout_s
-        self._exclude_bots, self._exclude_deafened = exclude_bots, exclude_deafened
+        self._count_bots, self._count_deafened = count_bots, count_deafened
 
     async def run(self, context: TrackerContext) -> None:
         """Look at each player whose guild's voice has changed, first at all that are there."""
@@ -51,7 +51,7 @@ class UsersTracker(Tracker):
 
     def _listeners(self, player: Player) -> int:
         return sum(
-            not (it.bot and self._exclude_bots) and not (it.deafened and self._exclude_deafened)
+            (self._count_bots or not it.bot) and (self._count_deafened or not it.deafened)
             for it in self._voice.members(player.guild_id, player.channel_id)
         )
 
@@ -60,8 +60,8 @@ class IdleTracker(Tracker):
     """A player is inactive while it plays nothing. A pause that Rollcall made is no idleness.
 
     ``initial_timeout_s``: of one that has not been heard yet, None: as ``timeout_s``. Without
-    ``track_new_players`` such a one is not inactive at all. ``idle_states``: ``idle``, ``paused``,
-    ``playing``.
+    ``track_new_players`` such a one is not inactive at all. ``states``: which of ``idle``, ``paused`` and
+    ``playing`` are meant.
     """
 
     options = TrackerOptions.realtime("idle")
@@ -73,14 +73,14 @@ class IdleTracker(Tracker):
         *,
         timeout_s: float | None = None,
         initial_timeout_s: float | None = None,
-        idle_states: Iterable[str] = ("idle", "paused"),
+        states: Iterable[str] = ("idle", "paused"),
         track_new_players: bool = True,
     ) -> None:
         maybe_milliseconds(timeout_s, "timeout_s")
         maybe_milliseconds(initial_timeout_s, "initial_timeout_s")
         self._players, self._timeout_s = players, timeout_s
         self._initial_timeout_s = timeout_s if initial_timeout_s is None else initial_timeout_s
-        self._idle_states = frozenset(map(_player_state, idle_states))
+        self._idle_states = frozenset(map(_player_state, states))
         self._track_new_players = track_new_players
         self._heard: dict[int, int] = {}  # since when the player is there that was heard, by guild
 
@@ -195,5 +195,5 @@ def _player_state(name: str | PlayerState) -> PlayerState:
     if isinstance(name, PlayerState):
         return name
     if name not in known:
-        raise ValueError(f"idle_states may name {', '.join(known)}, not {name!r}")
+        raise ValueError(f"states may name {', '.join(known)}, not {name!r}")
     return known[name]

@@ -94,9 +94,11 @@ class Gate:
     def _call_next(self) -> None:
         while self._waiting and self._holder is None:
             waiting = self._waiting.popleft()
-            with suppress(RuntimeError):  # its loop is closed
+            self._let_in(waiting.token, waiting.task)
+            try:
                 waiting.loop.call_soon_threadsafe(_give, waiting.turn)
-                self._let_in(waiting.token, waiting.task)
+            except RuntimeError:  # its loop is closed
+                self._holder = None
 
 
 def _give(turn: "asyncio.Future[None]") -> None:

@@ -22,6 +22,12 @@ from engine.trackers.told import line
 from engine.trackers.tracker import Tracker, TrackerOptions, check_label
 from engine.trackers.voice import VoiceView
 
+BUILT_IN: dict[str, type[Tracker]] = {
+    "users": UsersTracker,
+    "idle": IdleTracker,
+    "abandoned": AbandonedTracker,
+}
+
 
 class Problem(NamedTuple):
     """What could not be loaded. ``key``: the place in the configuration; ``text``: why, in one line."""
@@ -86,12 +92,9 @@ def load(specs: TrackerSpecs, now: Callable[[], int]) -> Loaded:
     """Make all trackers and listeners; never raises. ``now``: ms UTC."""
     loaded = Loaded(specs, now)
     loader = _Loader(loaded)
-    if specs.runs_defaults:
-        loader.try_to("trackers.users", "UsersTracker", partial(loader.built_in, UsersTracker, specs.users))
-        loader.try_to("trackers.idle", "IdleTracker", partial(loader.built_in, IdleTracker, specs.idle))
-    if specs.abandoned is not None:
-        make = partial(loader.built_in, AbandonedTracker, specs.abandoned)
-        loader.try_to("trackers.abandoned", "AbandonedTracker", make)
+    for label, options in specs.built_in().items():
+        cls = BUILT_IN[label]
+        loader.try_to(f"trackers.{label}", cls.__name__, partial(loader.built_in, cls, options))
     for number, spec in enumerate(specs.custom):
         loader.try_to(f"trackers.custom.{number}", spec.class_path, partial(loader.custom, spec))
     for number, spec in enumerate(specs.listeners):

@@ -78,7 +78,7 @@ class Scope:
     def _mark(self, kind: SubjectKind, subject_id: int, said: Said) -> None:
         self._must_be_open()
         if kind not in self._kinds:
-            raise ValueError(f"{self._label} has no marks for a {kind.name.lower()}: see its reports_on")
+            raise ValueError(f"{self._label} does not report on {kind.name.lower()}s: see its reports_on")
         key = (kind, _checked(subject_id))
         if len(self._marks) >= MARKS_MAX and key not in self._marks:
             raise TooManyMarksError(f"a scope holds marks of {MARKS_MAX:,} subjects at most: commit in parts")

@@ -19,9 +19,9 @@ class ClassSpec:
 class TrackerSpecs:
     """All of it. ``users``, ``idle``, ``abandoned``: the options of what is built in.
 
-    ``use_default_trackers``: whether users and idle run; None: where there are no custom ones.
-    ``abandoned`` None: it does not run. ``run_limit_s``: how long a polling run may take, and for how long
-    any tracker may keep its thread from going on. ``folder``: where modules are looked for last.
+    ``use_default_trackers`` False: none of these run; None: users and idle where there are no custom ones.
+    ``abandoned`` None: that one does not run. ``run_limit_s``: how long a polling run may take, and for how
+    long any tracker may keep its thread from going on. ``folder``: where modules are looked for last.
     """
 
     custom: tuple[ClassSpec, ...] = ()
@@ -34,7 +34,11 @@ class TrackerSpecs:
     run_limit_s: float = 60.0
     folder: Path | None = None
 
-    @property
-    def runs_defaults(self) -> bool:
-        """Say whether users and idle run."""
-        return not self.custom if self.use_default_trackers is None else self.use_default_trackers
+    def built_in(self) -> dict[str, Mapping[str, Any]]:
+        """Return the options of what is built in and runs, by label."""
+        found: dict[str, Mapping[str, Any]] = {}
+        if self.use_default_trackers or (self.use_default_trackers is None and not self.custom):
+            found |= {"users": self.users, "idle": self.idle}
+        if self.abandoned is not None and self.use_default_trackers is not False:
+            found["abandoned"] = self.abandoned
+        return found
