@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Self, TypeAlias
@@ -33,7 +34,7 @@ class Changes(AsyncIterator[int]):
         self._seen: dict[int, Sight] = {}
         self._in_a_row = 0
         self._first = set(first)
-        self._end: Callable[[], None] | None = source.subscribe(self._changed)
+        self._end: Callable[[], None] | None = source.subscribe(_weakly(self._changed))
         for guild_id in self._first:
             self._changed(guild_id)
 
@@ -109,3 +110,15 @@ class Changes(AsyncIterator[int]):
         first = guild_id in self._first
         self._first.discard(guild_id)
         return first or sight != before
+
+
+def _weakly(changed: Callable[[int], None]) -> Callable[[int], None]:
+    """Return what calls a method as long as others hold its object: the engine must not be who keeps it."""
+    method = weakref.WeakMethod(changed)
+
+    def call(guild_id: int) -> None:
+        held = method()
+        if held is not None:
+            held(guild_id)
+
+    return call
