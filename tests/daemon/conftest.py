@@ -46,9 +46,10 @@ def make_simulator(tmp_path):
 def tracking(make_daemon):
     """Make a daemon that tracks a simulator as if it were Discord."""
 
-    def make(simulator, **tables):
+    def make(simulator, environ=None, **tables):
         discord = {"api_base_url": simulator.url, "gateway": "discord"} | tables.pop("discord", {})
-        return make_daemon({"DISCORD_TOKEN": TOKEN_OF_SIMULATOR}, discord=discord, **tables)
+        secrets = {"DISCORD_TOKEN": TOKEN_OF_SIMULATOR} | (environ or {})
+        return make_daemon(secrets, discord=discord, **tables)
 
     return make
 
