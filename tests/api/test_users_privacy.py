@@ -5,16 +5,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from engine.api.app import create_app
+from engine.storage.forgetting import COUNTED
 from tests.api.evening import HELD, RUNNING, after_noon, hold
 from tests.api.running import NOON, refusal, update
 
-NOTHING = dict.fromkeys(
-    (
-        *("sessions", "spans", "anonymizedSessions", "anonymizedSpans"),
-        *("participants", "badges", "deliveries", "deadLetters"),
-    ),
-    0,
-)
+NOTHING = dict.fromkeys(COUNTED, 0)
 
 
 @pytest.fixture
