@@ -12,33 +12,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from engine.domain import lifecycle, requests, scheduled
-from engine.domain.attendance import Participant, Stay, is_linked
+from engine.domain.attendance import Participant, Stay
 from engine.domain.effects import DropChannel, Effect, SaveGuild
-from engine.domain.event_effects import (
-    Answer,
-    AwardBadges,
-    DropParticipant,
-    FollowParticipants,
-    LinkSessions,
-    SaveEvent,
-    SaveParticipants,
-)
+from engine.domain.event_effects import Answer, AwardBadges, SaveEvent
 from engine.domain.event_inputs import EventInput
+from engine.domain.event_writes import rows_with, whole, written
 from engine.domain.events import Event, EventStatus
 from engine.domain.following import Following
 from engine.domain.gateway import Connections
 from engine.domain.lifecycle import Standing
-from engine.domain.participation import (
-    NEVER,
-    Attendee,
-    Attendees,
-    attendees,
-    company,
-    entries,
-    followed,
-    score,
-    stays_of,
-)
+from engine.domain.participation import Attendee, Attendees, attendees, score
 from engine.domain.rescoring import difference, result
 from engine.domain.rules import Rules
 
@@ -127,7 +110,8 @@ def _followed_guild(event: Event | None, facts: Facts) -> Event | None:
 
 def _of_guild(event: Event, it: SaveGuild) -> Event:
     """Take what became of the guild. Once the bot is in it no more, nobody can be seen attending."""
-    if not (lifecycle.due(event, it.at) or event).is_open:
+    event = lifecycle.due(event, it.at) or event
+    if not event.is_open:
         return event
     if it.present:
         return replace(event, afk_channel_id=it.afk_channel_id)
@@ -184,10 +168,10 @@ def carry_out(
         if isinstance(what, Facts):
             following.take(what.effects)
     following.finish()
-    after = EventState(event, following.standing, following.known, state.written)
-    effects = _written(state, after, following, None if read is None else read[0])
-    if not event.is_open:
-        after = replace(after, written=_rows_with(state.written, effects))
+    was_over = state.event is not None and not state.event.is_open
+    effects = written(following, None if read is None else read[0], state.written if was_over else None)
+    rows = {} if event.is_open else rows_with(state.written, effects)
+    after = EventState(event, following.standing, following.known, rows)
     after, settling = _settled(after, share, rules)
     if after.event != state.event:
         effects.insert(0, SaveEvent(after.event))  # type: ignore[arg-type]  # not None here
@@ -202,73 +186,6 @@ def _read_anew(
     return attendees(event, stays, [it.entry for it in seen if it is not None and it.entered_in is None])
 
 
-def _written(
-    before: EventState, after: EventState, following: Following, stays: Sequence[Stay] | None
-) -> list[Effect]:
-    event = after.event
-    assert event is not None
-    if event.started_at is None:
-        return []
-    names = event.guild_id, event.event_id
-    if event.is_open:
-        return _written_active(names, after, following, stays)
-    effects = _links(event, following, stays)
-    over_now = before.event is None or before.event.is_open
-    if over_now or stays is not None:
-        rows = score(event, after.attendees)
-        return [*effects, SaveParticipants(*names, _in_order(rows), whole=True)]
-    # The rest is corrected when the event settles. Who was there is what the rows alone may tell.
-    effects += [DropParticipant(*names, user_id) for user_id in sorted(following.vanished)]
-    if following.entered:
-        rows = score(event, after.attendees)
-        entered = tuple(rows[user_id] for user_id in sorted(following.entered))
-        effects.append(SaveParticipants(*names, entered))
-    return effects
-
-
-def _rows_with(written: dict[int, Participant], effects: list[Effect]) -> dict[int, Participant]:
-    """Return an event's rows after these effects."""
-    for it in effects:
-        if isinstance(it, SaveParticipants):
-            written = {**({} if it.whole else written), **{row.user_id: row for row in it.rows}}
-        elif isinstance(it, DropParticipant):
-            written = {user_id: row for user_id, row in written.items() if user_id != it.user_id}
-    return written
-
-
-def _written_active(
-    names: tuple[int, int], after: EventState, following: Following, stays: Sequence[Stay] | None
-) -> list[Effect]:
-    event = after.event
-    assert event is not None
-    effects: list[Effect] = [DropParticipant(*names, user_id) for user_id in sorted(following.vanished)]
-    touched = following.touched
-    if stays is not None:
-        effects = [SaveParticipants(*names, entries(after.attendees), whole=True)]
-        touched = set(after.attendees)
-    elif following.entered:
-        rows = tuple(after.attendees[user_id].entry for user_id in sorted(following.entered))
-        effects.append(SaveParticipants(*names, rows))
-    if touched:
-        effects.append(FollowParticipants(*names, _followed(event, after.attendees, touched)))
-    return effects + _links(event, following, stays)
-
-
-def _followed(event: Event, known: Attendees, touched: set[int]) -> tuple[Participant, ...]:
-    alone = company(event, stays_of(known))
-    return tuple(followed(event, known[user_id], alone.get(user_id, NEVER)) for user_id in sorted(touched))
-
-
-def _links(event: Event, following: Following, stays: Sequence[Stay] | None) -> list[Effect]:
-    names = event.guild_id, event.event_id
-    if stays is None:
-        new = [LinkSessions(*names, tuple(sorted(following.linked)))] if following.linked else []
-        return [*following.unlinks(), *new]
-    linked = {(stay.user_id, stay.joined_at) for stay in stays if is_linked(event, stay)}
-    linked = (linked | following.linked) - following.unlinked
-    return [LinkSessions(*names, tuple(sorted(linked)), whole=True)]
-
-
 def _settled(state: EventState, share: Sequence[Happening], rules: Rules) -> tuple[EventState, list[Effect]]:
     """Close the book of an ended event, if nothing new can be learned: last corrections, and the badges."""
     event = state.event
@@ -279,9 +196,7 @@ def _settled(state: EventState, share: Sequence[Happening], rules: Rules) -> tup
         return state, []
     assert event.ended_at is not None
     names, rows = (event.guild_id, event.event_id), score(event, state.attendees)
-    effects: list[Effect] = []
-    if rows != state.written:
-        effects.append(SaveParticipants(*names, _in_order(rows), whole=True))
+    effects: list[Effect] = [] if rows == state.written else [whole(event, rows)]
     if earned := tuple(sorted(user_id for user_id, row in rows.items() if row.eligible)):
         effects.append(AwardBadges(*names, earned, rules.events.badges_of(event.guild_id), event.ended_at))
     return replace(state, event=replace(event, settled=True), written=rows), effects
@@ -294,7 +209,3 @@ def _answers(before: EventState, known: Attendees, planned: Plan) -> list[Effect
     old = result(before.event, before.attendees, before.written, at)
     detail = difference(old, result(planned.event, known, {}, at))
     return [replace(it, detail=detail) if it.code == "ok" else it for it in planned.answers]
-
-
-def _in_order(rows: dict[int, Participant]) -> tuple[Participant, ...]:
-    return tuple(rows[user_id] for user_id in sorted(rows))
