@@ -17,67 +17,14 @@ import pytest
 
 from tests.daemon.badge_points import POINTS, without_outcomes
 from tests.daemon.crash_points import DEAD, NEVER_CAME
-from tests.daemon.programme import STRETCH_S, Organizer
+from tests.daemon.party import Party
 from tests.daemon.quiet_guild import QUIET, QuietGuild
-from tests.daemon.replay import differences, replay, tables_of
+from tests.daemon.replay import tables_of
 from tests.daemon.running import until
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow]
 
 SECRET = "a secret of the webhook's"
-
-
-class Party:
-    """A short event: some stay long enough for the badge, one only looks in."""
-
-    def __init__(self, daemon, guild):
-        self.organizer = Organizer(daemon, guild.id)
-        hall, *_ = guild.channels
-        for user_id in guild.inside:
-            guild.leave(user_id)
-        self.stay, self.looks_in = set(guild.outside[:3]), guild.outside[3]
-        for user_id in self.stay:
-            guild.join(user_id, hall)
-        self.event_id = self.organizer.create("Party", hall, minDuration=1.0)
-        self.organizer.start(self.event_id)
-        guild.look_in(self.looks_in, hall)
-        guild.pass_time(STRETCH_S)
-        self.organizer.stop(self.event_id)
-
-    def badges(self):
-        """Return the delivery's status by user."""
-        found = self.organizer.get(f"/events/{self.event_id}/badges")["items"]
-        return {it["userId"]: it["status"] for it in found}
-
-    def until_all(self, status):
-        until(lambda: self.badges() == dict.fromkeys(self.stay, status), f"all badges {status}")
-
-
-def roles_of(simulator):
-    (world,) = simulator.world()
-    return {it["user"]["id"]: it["roles"] for it in world["members"]}
-
-
-def test_roles_are_granted_once_the_event_is_over(make_simulator, tracking, recorded, tmp_path):
-    """An ingest dies after Discord gave the roles and before it heard of that; the next one makes sure."""
-    simulator = make_simulator(**QUIET, members=20)
-    guild = QuietGuild(simulator)
-    role_id = guild.add_role("Regular")
-    events = {"badges": "role", "badge_roles": {guild.id: role_id}}
-    daemon = tracking(simulator, events=events).run()
-    simulator.fault("fail_rest", path="/roles/", kind="lost_reply", count=5)
-    party = Party(daemon, guild)
-    until(lambda: any(role_id in it for it in roles_of(simulator).values()), "the first role")
-    party.until_all("pending")
-    daemon.back("ingest", daemon.kill_child("ingest"))
-    party.until_all("delivered")
-    assert {user_id for user_id, roles in roles_of(simulator).items() if role_id in roles} == party.stay
-    until(daemon.ready, "a daemon at work again")
-    assert daemon.program.stop() == 0
-    recording = recorded(daemon)
-    assert (
-        differences(tables_of(recording.database), tables_of(replay(recording, tmp_path / "again.db"))) == []
-    )
 
 
 class Receiver:

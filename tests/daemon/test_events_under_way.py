@@ -1,13 +1,16 @@
-"""The live state of an event while Redis is emptied and killed: the ledger answers, the keys come back."""
+"""Redis is emptied and killed while an event goes on, and the ingest while its badges, roles, go out."""
+
+from typing import NamedTuple
 
 import pytest
 
 from engine.storage.redis_client import connect
 from tests.daemon.event_truth import EventTruth
 from tests.daemon.live_keys import active_key, keys_of, participant_key
+from tests.daemon.party import Party
 from tests.daemon.programme import STRETCH_S, Organizer
 from tests.daemon.quiet_guild import QUIET, QuietGuild
-from tests.daemon.running import until
+from tests.daemon.running import Daemon, Simulator, until
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow]
 
@@ -54,9 +57,34 @@ class Meeting:
         return who
 
 
-def test_what_was_lost_with_redis_comes_back_and_is_answered_meanwhile(make_simulator, tracking):
-    simulator = make_simulator(**QUIET, members=20)
-    daemon = tracking(simulator).run()
+class UnderWay(NamedTuple):
+    """A daemon at work, that grants a role as badge."""
+
+    daemon: Daemon
+    simulator: Simulator
+    role_id: str
+
+
+@pytest.fixture(scope="module")
+def under_way(tmp_path_factory):
+    simulator = Simulator(tmp_path_factory.mktemp("simulator"), **QUIET, members=24)
+    guild = QuietGuild(simulator)
+    role_id = guild.add_role("Regular")
+    tables = {
+        "discord": {"api_base_url": simulator.url, "gateway": "discord"},
+        "events": {"badges": "role", "badge_roles": {guild.id: role_id}},
+    }
+    daemon = Daemon(tables, {"DISCORD_TOKEN": "simulator"})
+    try:
+        yield UnderWay(daemon.run(), simulator, role_id)
+        assert daemon.program.stop() == 0
+    finally:
+        daemon.end()
+        simulator.end()
+
+
+def test_what_was_lost_with_redis_comes_back_and_is_answered_meanwhile(under_way):
+    daemon, simulator, _ = under_way
     meeting = Meeting(daemon, QuietGuild(simulator))
     before = meeting.keys()
     with connect(daemon.config.redis_url) as client:
@@ -83,4 +111,23 @@ def test_what_was_lost_with_redis_comes_back_and_is_answered_meanwhile(make_simu
     metrics = daemon.metrics()
     assert metrics["rollcall_attendance_drift_seconds"] == 0
     assert metrics["rollcall_attendance_checks_total"] > 0
-    assert daemon.program.stop() == 0
+
+
+def test_roles_are_granted_once_the_event_is_over(under_way):
+    """An ingest dies after Discord gave the roles and before it heard of that; the next one makes sure."""
+    daemon, simulator, role_id = under_way
+    before = holders(simulator, role_id)
+    simulator.fault("fail_rest", path="/roles/", kind="lost_reply", count=5)
+    party = Party(daemon, QuietGuild(simulator))
+    until(lambda: holders(simulator, role_id) - before, "the first role")
+    party.until_all("pending")
+    daemon.back("ingest", daemon.kill_child("ingest"))
+    party.until_all("delivered")
+    assert holders(simulator, role_id) - before == party.stay - before
+    assert party.looks_in not in holders(simulator, role_id)
+
+
+def holders(simulator, role_id):
+    """Return who has a role on Discord."""
+    (world,) = simulator.world()
+    return {it["user"]["id"] for it in world["members"] if role_id in it["roles"]}
