@@ -27,7 +27,9 @@ def display_name(it: Member | MemberEvent, user: User | None) -> str | None:
         return None
     else:
         name = it.nick or user.global_name or user.username
-    return name[:NAME_MAX] if name else None
+    if name and len(name) > NAME_MAX:
+        return name[:NAME_MAX]
+    return name or None
 
 
 def named(at: int, guild_id: int, shown: Iterable[tuple[int, str | None]]) -> tuple[MemberNamed, ...]:
@@ -45,16 +47,16 @@ class ToldNames:
         self._half = members_max // 2
         self._young: dict[Key, str] = {}
         self._old: dict[Key, str] = {}
-        self._since = 0
+        self._until = 0
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
     def is_news(self, at: int, key: Key, name: str) -> bool:
         """Say whether a name has to be told ``at`` (ms UTC)."""
-        if at - self._since >= AGAIN_AFTER_MS:
-            self._since, self._young, self._old = at, {}, {}
-        if self._young.get(key) == name:
+        if at >= self._until:
+            self._until, self._young, self._old = at + AGAIN_AFTER_MS, {}, {}
+        if self._young.get(key) == name:  # nearly always
             return False
         if self._old.get(key) != name or key in self._young:
             return True
