@@ -270,7 +270,7 @@ class ForgettingContract(Contract):
     @given(held(), st.sampled_from([*(it for it in USERS if it > 0), 10]))
     def test_an_events_result_is_the_same_by_any_name(self, open_ledger, at_hand, user_id):
         # Who leaves at the very beginning of an event was not in it.
-        now = 1 + max([at_hand.now, *(it.span_at for it in at_hand.stays)])
+        now = 1 + max([at_hand.now, *(it.left_at or it.span_at for it in at_hand.stays)])
         at_hand = replaced(at_hand, now=now)
         event = at_hand.event
         writer = self.holding(open_ledger, at_hand)
