@@ -12,6 +12,7 @@ from bot_adapter.client import ClientSettings, PlainBot, ShardedBot, create_bot
 from bot_adapter.clock import AnchoredClock
 from bot_adapter.connection import Connection
 from bot_adapter.intake import Counters, Intake
+from bot_adapter.names import ToldNames
 from bot_adapter.outbox import Outbox, OutboxReceiver
 from bot_adapter.shard import IdentifyPace, Shard
 from bot_adapter.tasks import run_together
@@ -58,6 +59,7 @@ class Ingest:
         self._clock = clock
         self._receiver = receiver
         self._publish = publish
+        self._names = ToldNames()
         self._shards: list[Shard] = []
         self._outbox: Outbox | None = None
         self._stopping = asyncio.Event()
@@ -122,6 +124,7 @@ class Ingest:
             self.counters,
             self._beat,
             opt_out=self._settings.opt_out,
+            names=self._names,
         )
 
     def _beat(self) -> None:

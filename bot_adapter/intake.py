@@ -1,8 +1,9 @@
 """What one shard's gateway says, taken in order and appended to the journal."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import structlog
 from msgspec import Raw
@@ -10,11 +11,13 @@ from msgspec.structs import replace
 
 from bot_adapter.clock import AnchoredClock
 from bot_adapter.connection import Connection
+from bot_adapter.names import ToldNames
 from bot_adapter.payloads import Malformed
 from bot_adapter.translate import TRANSLATORS, Context, guilds_known, translate, voice_state_changed
 from engine.domain.inputs import (
     GuildSnapshot,
     Input,
+    MemberNamed,
     MemberRemoved,
     RolesChanged,
     VoiceStateChanged,
@@ -22,6 +25,8 @@ from engine.domain.inputs import (
 from engine.storage.protocols import Appender
 
 log = structlog.get_logger(__name__)
+
+InputT = TypeVar("InputT", bound=Input)
 
 
 @dataclass(slots=True)
@@ -49,7 +54,7 @@ class Intake:
 
     ``announce`` is called whenever the connection's state changes, after the change. What ``append`` raises
     comes through: an update that cannot be kept must not count as received. Of ``opt_out``, the users who
-    are not tracked, nothing gets into the journal.
+    are not tracked, nothing gets into the journal. ``names``: those told so far, by all shards.
     """
 
     def __init__(  # noqa: PLR0913 - the parts it connects, and whom to leave out
@@ -61,6 +66,7 @@ class Intake:
         announce: Callable[[], None],
         *,
         opt_out: frozenset[int] = frozenset(),
+        names: ToldNames | None = None,
     ) -> None:
         self.connection = connection
         self.clock = clock
@@ -68,19 +74,23 @@ class Intake:
         self._append = appender.append
         self._announce = announce
         self._opt_out = opt_out
+        self._names = ToldNames() if names is None else names
         self._own_user_id: int | None = None
 
     def take_voice_state(self, data: Raw, at: int) -> bool:
         """Take a VOICE_STATE_UPDATE; True where it is the bot's own, which py-cord must see too."""
         self.counters.received += 1
         try:
-            changed = voice_state_changed(data, at, self.connection.replayed_from)
+            changed, name = voice_state_changed(data, at, self.connection.replayed_from)
         except Malformed as error:
             self.drop("VOICE_STATE_UPDATE", error)
             return False
         if changed.user_id not in self._opt_out:
-            self._append(changed)
-            self.counters.appended += 1
+            if name is None or not self._names.is_news(at, (changed.guild_id, changed.user_id), name):
+                self._append(changed)
+                self.counters.appended += 1
+            else:
+                self._tell([MemberNamed(at, changed.guild_id, changed.user_id, name)], [changed])
         return changed.user_id == self._own_user_id
 
     def take(self, event: str, data: Raw, at: int) -> bool:
@@ -96,11 +106,18 @@ class Intake:
             return False
         for left_out in translation.left_out:
             self.drop(event, left_out)
-        inputs = tuple(_without(self._opt_out, translation.inputs))
-        if inputs:
-            self._append(*inputs)
-            self.counters.appended += len(inputs)
+        is_news = self._names.is_news
+        names = (it for it in translation.names if is_news(at, (it.guild_id, it.user_id), it.name))
+        self._tell(list(_without(self._opt_out, names)), list(_without(self._opt_out, translation.inputs)))
         return True
+
+    def _tell(self, names: Sequence[MemberNamed], inputs: Sequence[Input]) -> None:
+        """Append inputs behind the names that came with them. A name counts as told once it is kept."""
+        if names or inputs:
+            self._append(*names, *inputs)
+            self.counters.appended += len(names) + len(inputs)
+        for it in names:
+            self._names.told((it.guild_id, it.user_id), it.name)
 
     def drop(self, event: str, error: Exception) -> None:
         """Count something malformed that is left out."""
@@ -139,7 +156,7 @@ class Intake:
             self._announce()
 
 
-def _without(opt_out: frozenset[int], inputs: Iterable[Input]) -> Iterator[Input]:
+def _without(opt_out: frozenset[int], inputs: Iterable[InputT]) -> Iterator[InputT]:
     """Yield what is left of inputs without these users."""
     for it in inputs:
         if isinstance(it, GuildSnapshot):
@@ -148,4 +165,4 @@ def _without(opt_out: frozenset[int], inputs: Iterable[Input]) -> Iterator[Input
             yield it
 
 
-_OF_ONE_USER = (VoiceStateChanged, MemberRemoved, RolesChanged)
+_OF_ONE_USER = (VoiceStateChanged, MemberRemoved, RolesChanged, MemberNamed)

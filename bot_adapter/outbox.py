@@ -80,7 +80,7 @@ class Outbox:
                 # Last: after a crash before this, the effect comes again, and done again it is harmless.
                 await asyncio.to_thread(self._receiver.done, receipt)
             except Exception as error:  # noqa: BLE001 - done on Discord, so it is told for as long as it takes
-                log.warning("outcome_waits", outbox_id=effect.outbox_id, error=str(error)[:300])
+                log.warning("outcome_waits", effect=type(effect).__name__, error=str(error)[:300])
                 await asyncio.sleep(backoff.next_delay_s())
             else:
                 return

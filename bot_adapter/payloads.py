@@ -41,6 +41,8 @@ class User(Struct, gc=False):
     """A user, as far as we look."""
 
     id: Snowflake
+    username: str | None = None
+    global_name: str | None = None
     bot: bool | None = None
 
 
@@ -48,6 +50,7 @@ class Member(Struct, gc=False):
     """A guild member. ``user`` is absent in some payloads."""
 
     user: User | None = None
+    nick: str | None = None
     roles: tuple[Snowflake, ...] | None = None
 
 
@@ -176,6 +179,7 @@ class MemberEvent(Struct, gc=False):
 
     guild_id: Snowflake
     user: User
+    nick: str | None = None
     roles: tuple[Snowflake, ...] | None = None
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from msgspec import Raw, Struct
 
+from bot_adapter.names import display_name, named
 from bot_adapter.payloads import (
     STAGE_CHANNEL,
     VOICE_CHANNEL,
@@ -43,6 +44,7 @@ from engine.domain.inputs import (
     GuildsKnown,
     GuildSnapshot,
     GuildUnavailable,
+    MemberNamed,
     MemberRemoved,
     RolesChanged,
     VoiceState,
@@ -60,10 +62,11 @@ class Context(Struct, frozen=True, gc=False):
 
 
 class Translation(NamedTuple):
-    """The inputs, and the items inside a payload that had to be left out of them."""
+    """The inputs, the items inside a payload that had to be left out, and the names it shows, news or not."""
 
     inputs: tuple[GuildInput | EventInput, ...] = ()
     left_out: tuple[Malformed, ...] = ()
+    names: tuple[MemberNamed, ...] = ()
 
 
 NOTHING = Translation()
@@ -92,13 +95,19 @@ _SCHEDULED_EVENT_UPDATE = Reader(ScheduledEventUpdate)
 _SCHEDULED_EVENT_DELETE = Reader(ScheduledEventDelete)
 
 
-def voice_state_changed(data: Payload, at: int, replayed_from: int | None) -> VoiceStateChanged:
-    """Translate a VOICE_STATE_UPDATE. Apart from the others, because nearly every frame is one."""
+def voice_state_changed(
+    data: Payload, at: int, replayed_from: int | None
+) -> tuple[VoiceStateChanged, str | None]:
+    """Translate a VOICE_STATE_UPDATE; with it comes the member's name, see ``display_name``.
+
+    Apart from the others, because nearly every frame is one.
+    """
     it = _VOICE_STATE_UPDATE.read("VOICE_STATE_UPDATE", data)
     bot, roles = _bot_and_roles(it.member)
-    return VoiceStateChanged(
+    changed = VoiceStateChanged(
         at, it.guild_id, it.user_id, it.channel_id, it.flags, it.session_id, bot, roles, replayed_from
     )
+    return changed, None if it.member is None else display_name(it.member, it.member.user)
 
 
 def guilds_known(data: Payload, at: int, connection: str) -> GuildsKnown:
@@ -108,7 +117,8 @@ def guilds_known(data: Payload, at: int, connection: str) -> GuildsKnown:
 
 
 def _voice_state_update(_: str, data: Payload, context: Context) -> Translation:
-    return Translation((voice_state_changed(data, context.at, context.replayed_from),))
+    changed, name = voice_state_changed(data, context.at, context.replayed_from)
+    return Translation((changed,), names=named(context.at, changed.guild_id, [(changed.user_id, name)]))
 
 
 def _guild_create(event: str, data: Payload, context: Context) -> Translation:
@@ -121,18 +131,20 @@ def _guild_create(event: str, data: Payload, context: Context) -> Translation:
         for member in _items(_MEMBER.read, event, "members", guild.members, left_out)
         if member.user is not None
     }
+    there = list(_voice_states(event, guild, members, left_out))
     snapshot = GuildSnapshot(
         context.at,
         guild.id,
         context.connection,
-        tuple(_voice_states(event, guild, members, left_out)),
+        tuple(state for state, _ in there),
         tuple(_channels(event, guild, left_out)),
         guild.name or "",
         guild.afk_channel_id,
         context.own_user_id,
         _scheduled_events(event, guild, left_out),
     )
-    return Translation((snapshot,), tuple(left_out))
+    shown = ((state.user_id, name) for state, name in there)
+    return Translation((snapshot,), tuple(left_out), named(context.at, guild.id, shown))
 
 
 def _guild_update(event: str, data: Payload, context: Context) -> Translation:
@@ -182,7 +194,8 @@ def _member_update(event: str, data: Payload, context: Context) -> Translation:
     if it.roles is None:
         raise Malformed(event, "roles", "Object missing required field `roles`")
     roles = RolesChanged(context.at, it.guild_id, it.user.id, _in_order(it.roles), context.replayed_from)
-    return Translation((roles,))
+    shown = [(it.user.id, display_name(it, it.user))]
+    return Translation((roles,), names=named(context.at, it.guild_id, shown))
 
 
 def _scheduled_event_change(event: str, data: Payload, context: Context) -> Translation:
@@ -240,11 +253,14 @@ def _voice_channel(event: str, data: Payload) -> tuple[int, GuildChannel] | None
 
 def _voice_states(
     event: str, guild: GuildCreate, members: dict[int, Member], left_out: list[Malformed]
-) -> Iterator[VoiceState]:
+) -> Iterator[tuple[VoiceState, str | None]]:
+    """Yield each with its member's name."""
     for it in _items(_VOICE_STATE.read, event, "voice_states", guild.voice_states, left_out):
         if it.channel_id is not None:
-            bot, roles = _bot_and_roles(it.member or members.get(it.user_id))
-            yield VoiceState(it.user_id, it.channel_id, it.flags, it.session_id, bot, roles)
+            member = it.member or members.get(it.user_id)
+            bot, roles = _bot_and_roles(member)
+            name = None if member is None else display_name(member, member.user)
+            yield VoiceState(it.user_id, it.channel_id, it.flags, it.session_id, bot, roles), name
 
 
 def _channels(event: str, guild: GuildCreate, left_out: list[Malformed]) -> Iterator[Channel]:

@@ -83,7 +83,7 @@ class Events:
         shares = self._requests(asked)
         self._due(shares, state.now)
         may_read = bool(shares)
-        self._follow(shares, facts, state.now)
+        may_read |= self._follow(shares, facts, state.now)
         for event_id in self._unsettled if beat else ():
             shares.setdefault(event_id, [])
         for share in shares.values():
@@ -133,19 +133,25 @@ class Events:
 
     def _follow(
         self, shares: dict[int, list[Any]], facts: Iterable[tuple[int, list[Effect]]], now: int
-    ) -> None:
-        """Give each event what its guild did: those that follow it, and those that may from now on."""
+    ) -> bool:
+        """Give each event what its guild did: those that follow it, and those that may from now on.
+
+        Return whether it may be such that an event's attendance must be read anew.
+        """
         followers: dict[int, set[int]] = {}
         for event_id in shares:
             followers.setdefault(self._guild_of[event_id], set()).add(event_id)
         if not followers and not self._followed and not self._mirrored:
-            return
+            return False
+        may_read = False
         for guild_id, effects in facts:
-            given = self._followed.get(guild_id, _NONE) | followers.get(guild_id, _NONE)
-            if guild_id in self._mirrored and not _ENDS_MIRRORED.isdisjoint(map(type, effects)):
-                given |= self._mirrored[guild_id]
+            given, mirrored = self._followed.get(guild_id, _NONE), self._mirrored.get(guild_id, _NONE)
+            given = given | followers.get(guild_id, _NONE)
+            if (given or mirrored) and not _OF_GUILD.isdisjoint(map(type, effects)):
+                given, may_read = given | mirrored, True
             for event_id in given:
                 shares.setdefault(event_id, []).append((Facts(effects), now, None))
+        return may_read
 
     def _given(self, shares: dict[int, list[Any]], now: int, *, may_read: bool) -> Outcome:
         if not shares:
@@ -202,6 +208,6 @@ def _sort(by_guild: dict[int, set[int]], event: Event, belongs: bool) -> None:
         del by_guild[event.guild_id]
 
 
-# What may end an event of Discord's before it has started.
-_ENDS_MIRRORED = {DropChannel, SaveGuild}
+# What may end an event, be it one of Discord's that has not started, or change what it leaves out.
+_OF_GUILD = frozenset({DropChannel, SaveGuild})
 _NONE: frozenset[int] = frozenset()

@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
-from engine.api.schemas import Moment, Person, Seconds, Snowflake, Wire
+from engine.api.schemas import Moment, Person, Seconds, Snowflake, UserName, Wire
 
 Reason: TypeAlias = Literal["deafened", "missing_role", "afk", "bridged", "suppressed", "muted", "alone"]
 
@@ -45,6 +45,7 @@ class Participant(Wire):
     """What an event knows of one who was there; of one that is active, as of now."""
 
     user_id: Person
+    user_name: UserName
     join_time: Moment = Field(description="When they first came.")
     leave_time: Moment | None = Field(description="When they last left; null while they are there.")
     entered_at: Moment
@@ -68,6 +69,7 @@ class Badge(Wire):
     """A badge that an event gave, and how its delivery stands; `recorded`: it is delivered to nobody."""
 
     user_id: Person
+    user_name: UserName
     awarded_at: Moment
     distributor: Literal["none", "csv", "webhook", "role"]
     status: Literal["recorded", "pending", "delivered", "failed"]

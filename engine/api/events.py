@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import ValidationError
 from starlette.convertors import Convertor, register_url_convertor
@@ -17,10 +18,13 @@ from engine.api.event_schemas import (
     EventTerms,
 )
 from engine.api.event_writes import no_event
-from engine.api.providers import Changes, LedgerReads, LiveEvents
+from engine.api.providers import ActiveEvents, Changes, LedgerReads, LiveEvents
 from engine.api.schemas import Snowflake
 from engine.domain.event_inputs import CancelEvent, RescoreEvent, StartEvent, StopEvent
+from engine.storage.protocols import StorageError
 from engine.storage.queries import EventFilter, Row
+
+log = structlog.get_logger(__name__)
 
 
 class EventIdConvertor(Convertor[str]):
@@ -78,13 +82,7 @@ def active_events(wanted: Annotated[ActiveQuery, Query()], reads: LedgerReads, l
     """List a guild's active events, or those in one of its channels."""
     guild_id = int(wanted.guild_id)
     channel_id = None if wanted.voice_channel_id is None else int(wanted.voice_channel_id)
-    found = live(guild_id, channel_id)
-    if found is not None:
-        try:
-            return _page(found)
-        except ValidationError:  # written by another version of Rollcall
-            pass
-    return _page(reads.active_events(guild_id, channel_id))
+    return _mirrored(live, guild_id, channel_id) or _page(reads.active_events(guild_id, channel_id))
 
 
 @router.post(
@@ -146,3 +144,14 @@ def rescore_event(event_id: Annotated[Snowflake, Path(alias="eventId")], changes
 
 def _page(items: list[Row], following: str | None = None) -> EventPage:
     return EventPage(items=[Event.model_validate(it) for it in items], next=following)
+
+
+def _mirrored(live: ActiveEvents, guild_id: int, channel_id: int | None) -> EventPage | None:
+    """Return what the live state has; None where it cannot tell, or where somebody else wrote it."""
+    try:
+        found = live(guild_id, channel_id)
+        return None if found is None else _page(found)
+    except (StorageError, ValidationError) as error:
+        reason = str(error).partition("\n")[0]
+        log.warning("live_state_unreadable", guild_id=guild_id, reason=reason)
+        return None

@@ -1,6 +1,7 @@
 """What stands before every route: a net for defects, the token, and the size limit. Plain ASGI."""
 
 import hmac
+import re
 import traceback
 
 import structlog
@@ -11,6 +12,8 @@ from engine.api.errors import refusal
 
 MAX_BODY_BYTES = 65_536
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})  # what service managers probe, without data
+
+_USER = re.compile("/users/[^/]+")
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +38,8 @@ class Net:
         except Exception:  # noqa: BLE001 - the last one that can answer
             # As text: a renderer that shows the frames' variables would show the token in the headers.
             trace = traceback.format_exc()
-            log.error("request_failed", method=scope["method"], path=scope["path"], exception=trace)  # noqa: TRY400
+            path = _USER.sub("/users/...", scope["path"])  # no log names a person
+            log.error("request_failed", method=scope["method"], path=path, exception=trace)  # noqa: TRY400
             if not started:  # otherwise the server cuts the connection, which says it too
                 await refusal(500, "the engine failed to answer: its log says why")(scope, receive, send)
 

@@ -41,15 +41,15 @@ class Reads(Protocol):
     ) -> Page | None:
         """Return a page of an event's participants by their ids, or None. Raises ``InvalidCursor``.
 
-        As ``event_views.participant_json`` has them, with ``joinTime`` and ``leaveTime`` (null: still there)
-        and, where asked for, ``intervals``: ``joinTime leaveTime duration channelId counted``.
+        As ``event_views.participant_json`` has them, with ``userName``, ``joinTime`` and ``leaveTime`` (null:
+        still there) and, where asked for, ``intervals``: ``joinTime leaveTime duration channelId counted``.
         """
         ...
 
     def badges(self, event_id: int, *, limit: int, cursor: str | None) -> Page | None:
         """Return a page of an event's badges by their users' ids, or None. Raises ``InvalidCursor``.
 
-        ``userId awardedAt distributor status(recorded|pending|delivered|failed) detail``
+        ``userId userName awardedAt distributor status(recorded|pending|delivered|failed) detail``
         """
         ...
 

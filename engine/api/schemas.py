@@ -15,6 +15,9 @@ Snowflake = Annotated[str, Field(pattern=rf"^{_SNOWFLAKE}$", examples=["81384788
 Person = Annotated[
     str, Field(pattern=rf"^({_SNOWFLAKE}|forgotten-[0-9]{{1,19}})$", examples=["81384788765712384"])
 ]
+UserName = Annotated[
+    str | None, Field(description="What they were last called in the guild; null: unknown.", examples=["Ann"])
+]
 SessionId = Annotated[
     str, Field(pattern=rf"^{_SNOWFLAKE}-({_SNOWFLAKE}|forgotten-[0-9]{{1,19}})-[0-9]{{1,15}}$")
 ]
@@ -102,6 +105,7 @@ class Session(Wire):
     session_id: str
     guild_id: Snowflake
     user_id: Person
+    user_name: UserName
     channel_id: Snowflake
     join_time: Moment
     leave_time: Moment | None

@@ -24,6 +24,7 @@ class ForgottenRows(Wire):
     participants: Count = Field(0, description="Kept for their events' totals.")
     badges: Count = 0
     deliveries: Count = Field(0, description="Of badges: not made any more, or without the id.")
+    names: Count = Field(0, description="Removed, one in each guild.")
     dead_letters: Count = Field(0, description="Removed.")
 
 

@@ -20,7 +20,6 @@ log = structlog.get_logger(__name__)
 
 COLUMNS = ("event_id", "event_name", "guild_id", "user_id", "awarded_at", "badge_id")
 _BADGE_ID = COLUMNS.index("badge_id")
-_SHOWN_MAX = 300  # characters of a torn line in a log
 
 
 class CsvFile:
@@ -91,8 +90,9 @@ class CsvFile:
         return known
 
     def _cut(self, file: int, whole: int, torn: bytes) -> None:
-        text = torn.decode(errors="replace")[:_SHOWN_MAX]
-        log.warning("badge_file_repaired", file=str(self._path), cut_bytes=len(torn), cut=text)
+        log.warning(
+            "badge_file_repaired", file=str(self._path), cut_bytes=len(torn)
+        )  # whose: not for the log
         os.ftruncate(file, whole)
         os.fsync(file)
 

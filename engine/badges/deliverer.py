@@ -166,7 +166,7 @@ class BadgeDeliverer:
         told = self._told[badge_id] = _Told(self._under_way.pop(badge_id), outcome)
         self.stats.delivered += outcome.ok
         self.stats.failed += not outcome.ok
-        self._refusals.note("" if outcome.ok else f"{badge_id}: {outcome.detail}")
+        self._refusals.note("" if outcome.ok else outcome.detail)  # whose badge: not for the log
         self._tell(badge_id, told)
         if len(self._told) > REMEMBERED:
             self._told.popitem(last=False)

@@ -36,7 +36,8 @@ def _written(key: str, value: Any, write: Clock) -> Any:
 
 
 SESSION_TITLES = (
-    *("session_id", "guild_id", "user_id", "channel_id", "join_time", "leave_time", "duration", "status"),
+    *("session_id", "guild_id", "user_name", "user_id", "channel_id"),
+    *("join_time", "leave_time", "duration", "status"),
     *("is_event_linked", "event_ids", "chain_id", "previous_id", "related_session_ids"),
     *("via_channel_creation", "joined_slack", "left_slack", "confidence", "created_at", "updated_at"),
 )
@@ -55,7 +56,7 @@ def _camel(title: str) -> str:
 
 
 PARTICIPANT_TITLES = (
-    *("event_id", "event_name", "user_id", "first_join", "last_leave"),
+    *("event_id", "event_name", "user_name", "user_id", "first_join", "last_leave"),
     *("in_meeting_duration", "counted_duration", *(f"{it}_duration" for it in REASONS)),
     *("eligible", "why", "badge"),
 )
@@ -78,7 +79,8 @@ def participant_cells(item: Row) -> list[str]:
     """Return a ``participant_item`` as ``PARTICIPANT_TITLES``; ``badge``: since when they have it."""
     lost = [item["reasons"].get(reason, 0.0) for reason in REASONS]
     values = (
-        *(item["eventId"], item["eventName"], item["userId"], item["joinTime"], item["leaveTime"]),
+        *(item["eventId"], item["eventName"], item["userName"], item["userId"]),
+        *(item["joinTime"], item["leaveTime"]),
         *(
             item["inMeetingDuration"],
             item["duration"],

@@ -130,7 +130,7 @@ def reasons(row: Row) -> Iterator[str]:
 
 
 PARTICIPANT_COLUMNS = (
-    Column("USER"),
+    Column("USER", prose=True),
     Column("FIRST IN"),
     Column("LAST OUT"),
     Column("COUNTED", right=True),
@@ -144,10 +144,12 @@ def participant_cells(row: Row, known: date | None) -> Iterator[tuple[str, ...]]
     """Yield a participant as rows of ``PARTICIPANT_COLUMNS``: their own, and one for each interval."""
     verdict, (why, _, _) = "yes" if row["eligible"] else "no", row["why"].partition("; not counted")
     times = _stay(row, known)
-    yield row["userId"], *times, duration(row["duration"]), ", ".join(reasons(row)), verdict, why
+    who, lost = row["userName"] or row["userId"], ", ".join(reasons(row))
+    yield who, *times, duration(row["duration"]), lost, verdict, why
     for it in row.get("intervals", ()):
-        lost = it["duration"] - it["counted"]
-        yield "", *_stay(it, known), duration(it["counted"]), duration(lost) if lost else "", "", ""
+        uncounted = it["duration"] - it["counted"]
+        left_out = duration(uncounted) if uncounted else ""
+        yield "", *_stay(it, known), duration(it["counted"]), left_out, "", ""
 
 
 def _stay(row: Row, known: date | None) -> tuple[str, str]:
@@ -156,7 +158,7 @@ def _stay(row: Row, known: date | None) -> tuple[str, str]:
 
 
 BADGE_COLUMNS = (
-    Column("USER"),
+    Column("USER", prose=True),
     Column("AWARDED"),
     Column("DISTRIBUTOR"),
     Column("STATUS"),
@@ -167,7 +169,7 @@ BADGE_COLUMNS = (
 def badge_cells(row: Row, known: date | None) -> tuple[str, ...]:
     """Return a badge as a row of ``BADGE_COLUMNS``."""
     return (
-        row["userId"],
+        row["userName"] or row["userId"],
         local(row["awardedAt"], known),
         row["distributor"],
         row["status"],

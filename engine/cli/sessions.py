@@ -76,7 +76,7 @@ _COLUMNS = (
     ("DURATION", True, False),
     ("GUILD", False, True),
     ("CHANNEL", False, True),
-    ("USER", False, False),
+    ("USER", False, True),
     ("", False, True),
 )
 
@@ -91,7 +91,7 @@ def _cells(row: "Row", known: "Names", today: date | None) -> tuple[str, ...]:
         duration(_so_far(row) if active else row["duration"]),
         known.guild(row["guildId"]),
         known.channel(row["channelId"]),
-        row["userId"],
+        row["userName"] or row["userId"],
         ", ".join(_remarks(row)),
     )
 

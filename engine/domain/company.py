@@ -13,9 +13,8 @@ Solitude = dict[int, list[tuple[int, int]]]
 def solitude(event: Event, stays: Iterable[Stay]) -> Solitude:
     """Find when each member had nobody beside them. ``stays``: all of the event, each user's in order."""
     boundaries: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-    for stay, begins_at, ends_at in presences(event, stays):
-        if begins_at < end_of(event, stay):  # a stay of no length is no company
-            boundaries[stay.channel_id] += [(begins_at, 1, stay.user_id), (ends_at, 0, stay.user_id)]
+    for stay, begins_at, ends_at in presences(event, stays, moments=False):
+        boundaries[stay.channel_id] += [(begins_at, 1, stay.user_id), (ends_at, 0, stay.user_id)]
     alone: Solitude = defaultdict(list)
     for channel in boundaries.values():
         for user_id, begins_at, ends_at in _sweep(sorted(channel)):
@@ -23,14 +22,19 @@ def solitude(event: Event, stays: Iterable[Stay]) -> Solitude:
     return {user_id: sorted(times) for user_id, times in alone.items()}
 
 
-def presences(event: Event, stays: Iterable[Stay]) -> Iterator[tuple[Stay, int, int]]:
-    """Read each stay inside the window. Where a user's readings overlap, the earlier stay holds."""
+def presences(
+    event: Event, stays: Iterable[Stay], *, moments: bool = True
+) -> Iterator[tuple[Stay, int, int]]:
+    """Read each stay inside the window. Where a user's readings overlap, the earlier stay holds.
+
+    ``moments``: a stay of no length was a moment, as ``reading`` has it.
+    """
     started_at, ended_at = window(event)
     edges: dict[int, int] = {}
     for stay in stays:
         begins_at, ends_at = reading(event, stay)
         begins_at = max(begins_at, started_at, edges.get(stay.user_id, 0))
-        ends_at = min(ends_at, ended_at)
+        ends_at = min(ends_at if moments else end_of(event, stay), ended_at)
         if begins_at < ends_at:
             edges[stay.user_id] = ends_at
             yield stay, begins_at, ends_at

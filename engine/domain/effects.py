@@ -86,6 +86,14 @@ class SaveChannel(Struct, frozen=True, gc=False):
     created_at: int | None = None
 
 
+class SaveMember(Struct, frozen=True, gc=False):
+    """Write what a member is called in a guild, as people see it there."""
+
+    guild_id: int
+    user_id: int
+    name: str
+
+
 class DropChannel(Struct, frozen=True, gc=False):
     """Mark a channel as deleted; its name stays for the sessions that were in it."""
 
@@ -147,6 +155,7 @@ Effect: TypeAlias = (
     | SaveGuild
     | SaveChannel
     | DropChannel
+    | SaveMember
     | PostMessage
     | GrantRole
     | ForgetMember

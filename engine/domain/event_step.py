@@ -11,12 +11,13 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from engine.domain import event_writes, lifecycle, requests, scheduled
+from engine.domain import lifecycle, requests, scheduled
 from engine.domain.abandonment import Trackers, TrackerWord
 from engine.domain.attendance import Participant, Stay
 from engine.domain.effects import DropChannel, Effect, SaveGuild
-from engine.domain.event_effects import Answer, AwardBadges, SaveEvent, SaveParticipants
+from engine.domain.event_effects import Answer, AwardBadges, SaveEvent
 from engine.domain.event_inputs import EventInput
+from engine.domain.event_writes import rows_with, whole, written
 from engine.domain.events import Event, EventStatus
 from engine.domain.following import Following
 from engine.domain.gateway import Connections
@@ -132,6 +133,7 @@ def _of_guild(event: Event, it: SaveGuild | DropChannel) -> Event:
     """Take what became of the guild. Once the bot is in it no more, nobody can be seen attending."""
     if isinstance(it, DropChannel):
         return scheduled.channel_deleted(event, it.channel_id, it.at)
+    event = lifecycle.due(event, it.at) or event
     if not event.is_open:
         return event
     if it.present:
@@ -189,10 +191,10 @@ def carry_out(
         if isinstance(what, Facts):
             following.take(what.effects)
     following.finish()
-    after = EventState(event, following.standing, following.known, state.written, planned.subject)
-    effects = event_writes.written(state.event, event, following, None if read is None else read[0])
-    if not event.is_open:
-        after = replace(after, written=event_writes.rows_with(state.written, effects))
+    was_over = state.event is not None and not state.event.is_open
+    effects = written(following, None if read is None else read[0], state.written if was_over else None)
+    rows = {} if event.is_open else rows_with(state.written, effects)
+    after = EventState(event, following.standing, following.known, rows, planned.subject)
     after, settling = _settled(after, share, rules)
     if after.event != state.event:
         effects.insert(0, SaveEvent(after.event))  # type: ignore[arg-type]  # not None here
@@ -217,9 +219,7 @@ def _settled(state: EventState, share: Sequence[Happening], rules: Rules) -> tup
         return state, []
     assert event.ended_at is not None
     names, rows = (event.guild_id, event.event_id), score(event, state.attendees)
-    effects: list[Effect] = []
-    if rows != state.written:
-        effects.append(SaveParticipants(*names, event_writes.in_order(rows), whole=True))
+    effects: list[Effect] = [] if rows == state.written else [whole(event, rows)]
     if earned := tuple(sorted(user_id for user_id, row in rows.items() if row.eligible)):
         effects.append(AwardBadges(*names, earned, rules.events.badges_of(event.guild_id), event.ended_at))
     return replace(state, event=replace(event, settled=True), written=rows), effects

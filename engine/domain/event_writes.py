@@ -1,6 +1,10 @@
-"""What of an event's attendance is to be written, once its guild's facts are taken."""
+"""What an event's share comes to in rows: its participants and the links of their sessions.
 
-from collections.abc import Sequence
+While the event goes on, a row says who was there, and the live state how long; once it is over, the row says
+both, and follows whatever is still learned.
+"""
+
+from collections.abc import Iterable, Sequence
 
 from engine.domain.attendance import Participant, Stay, is_linked
 from engine.domain.effects import Effect
@@ -12,46 +16,57 @@ from engine.domain.event_effects import (
 )
 from engine.domain.events import Event
 from engine.domain.following import Following
-from engine.domain.participation import NEVER, Attendees, company, entries, followed, score, stays_of
+from engine.domain.participation import (
+    NEVER,
+    Attendees,
+    company,
+    entries,
+    followed,
+    score,
+    scored,
+    stays_of,
+)
+
+# Participants' rows by user.
+Rows = dict[int, Participant]
 
 
-def written(
-    before: Event | None, event: Event, following: Following, stays: Sequence[Stay] | None
-) -> list[Effect]:
-    """Return the rows and links that an event's share came to; ``stays``: all, where they were read anew."""
+def written(following: Following, stays: Sequence[Stay] | None, rows: Rows | None) -> list[Effect]:
+    """Return what writes an event's attendance after a share.
+
+    ``stays``: those in the ledger, if the attendance was read anew. ``rows``: of an event that was over
+    before the share already; None of any other.
+    """
+    event = following.event
     if event.started_at is None:
         return []
-    names = event.guild_id, event.event_id
+    links = _links(following, stays)
     if event.is_open:
-        return _written_active(event, following, stays)
-    effects = _links(event, following, stays)
-    over_now = before is None or before.is_open
-    if over_now or stays is not None:
-        rows = score(event, following.known)
-        return [*effects, SaveParticipants(*names, in_order(rows), whole=True)]
-    # The rest is corrected when the event settles. Who was there is what the rows alone may tell.
-    effects += [DropParticipant(*names, user_id) for user_id in sorted(following.vanished)]
-    if following.entered:
-        rows = score(event, following.known)
-        entered = tuple(rows[user_id] for user_id in sorted(following.entered))
-        effects.append(SaveParticipants(*names, entered))
-    return effects
+        return [*_active(following, stays), *links]
+    if rows is None or stays is not None:
+        return [*links, whole(event, score(event, following.known))]
+    return [*links, *_corrections(following, rows)]
 
 
-def rows_with(written: dict[int, Participant], effects: list[Effect]) -> dict[int, Participant]:
+def whole(event: Event, rows: Rows) -> SaveParticipants:
+    """Return what writes all rows of an event."""
+    return SaveParticipants(event.guild_id, event.event_id, _in_order(rows.values()), whole=True)
+
+
+def rows_with(rows: Rows, effects: Iterable[Effect]) -> Rows:
     """Return an event's rows after these effects."""
     for it in effects:
         if isinstance(it, SaveParticipants):
-            written = {**({} if it.whole else written), **{row.user_id: row for row in it.rows}}
+            rows = {**({} if it.whole else rows), **{row.user_id: row for row in it.rows}}
         elif isinstance(it, DropParticipant):
-            written = {user_id: row for user_id, row in written.items() if user_id != it.user_id}
-    return written
+            rows = {user_id: row for user_id, row in rows.items() if user_id != it.user_id}
+    return rows
 
 
-def _written_active(event: Event, following: Following, stays: Sequence[Stay] | None) -> list[Effect]:
-    names, known = (event.guild_id, event.event_id), following.known
-    effects: list[Effect] = [DropParticipant(*names, user_id) for user_id in sorted(following.vanished)]
-    touched = following.touched
+def _active(following: Following, stays: Sequence[Stay] | None) -> list[Effect]:
+    event, known, touched = following.event, following.known, following.touched
+    names = event.guild_id, event.event_id
+    effects = _drops(following)
     if stays is not None:
         effects = [SaveParticipants(*names, entries(known), whole=True)]
         touched = set(known)
@@ -60,7 +75,7 @@ def _written_active(event: Event, following: Following, stays: Sequence[Stay] | 
         effects.append(SaveParticipants(*names, rows))
     if touched:
         effects.append(FollowParticipants(*names, _followed(event, known, touched)))
-    return effects + _links(event, following, stays)
+    return effects
 
 
 def _followed(event: Event, known: Attendees, touched: set[int]) -> tuple[Participant, ...]:
@@ -68,7 +83,24 @@ def _followed(event: Event, known: Attendees, touched: set[int]) -> tuple[Partic
     return tuple(followed(event, known[user_id], alone.get(user_id, NEVER)) for user_id in sorted(touched))
 
 
-def _links(event: Event, following: Following, stays: Sequence[Stay] | None) -> list[Effect]:
+def _corrections(following: Following, rows: Rows) -> list[Effect]:
+    """Return what facts that came after the end change: those of before it, or that a gap hid."""
+    event, known = following.event, following.known
+    assert event.ended_at is not None
+    alone = company(event, stays_of(known)) if following.touched else {}
+    now = [scored(event, known[it], event.ended_at, alone.get(it, NEVER)) for it in following.touched]
+    changed = _in_order(row for row in now if row != rows.get(row.user_id))
+    saved = [SaveParticipants(event.guild_id, event.event_id, changed)] if changed else []
+    return [*_drops(following), *saved]
+
+
+def _drops(following: Following) -> list[Effect]:
+    names = following.event.guild_id, following.event.event_id
+    return [DropParticipant(*names, user_id) for user_id in sorted(following.vanished)]
+
+
+def _links(following: Following, stays: Sequence[Stay] | None) -> list[Effect]:
+    event = following.event
     names = event.guild_id, event.event_id
     if stays is None:
         new = [LinkSessions(*names, tuple(sorted(following.linked)))] if following.linked else []
@@ -78,6 +110,5 @@ def _links(event: Event, following: Following, stays: Sequence[Stay] | None) -> 
     return [LinkSessions(*names, tuple(sorted(linked)), whole=True)]
 
 
-def in_order(rows: dict[int, Participant]) -> tuple[Participant, ...]:
-    """Return rows in order of their users."""
-    return tuple(rows[user_id] for user_id in sorted(rows))
+def _in_order(rows: Iterable[Participant]) -> tuple[Participant, ...]:
+    return tuple(sorted(rows, key=lambda row: row.user_id))

@@ -111,7 +111,9 @@ class Following:
         """Take new flags or roles of the open stay; the span before them has been told."""
         linked = is_linked(self.event, stay) if self.event.required_role_ids else known.linked
         self._link(stay, known.linked, linked)
-        self._put(replace(known, stay=stay, linked=linked))
+        self._put(
+            Attendee(known.entry, known.done, known.running, stay, linked, known.past, known.entered_in)
+        )
 
     def _leave(self, known: Attendee, stay: Stay) -> None:
         """Take the end of the open stay."""
@@ -123,10 +125,10 @@ class Following:
         if known is None or self._open_stay(known, stay.joined_at) is None:
             return
         self._link(stay, known.linked, False)
-        if known.done.edge > known.entry.entered_at or known.past:
-            self._put(replace(known, running=known.done, stay=None, linked=False))
-        else:
+        if known.entered_in == stay.joined_at:
             self._vanish(stay.user_id)
+        else:
+            self._put(replace(known, running=known.done, stay=None, linked=False))
 
     def _vanish(self, user_id: int) -> None:
         self._own()
@@ -185,15 +187,12 @@ class Following:
             self.known = dict(self.known)
 
     def _link(self, stay: Stay, before: bool, after: bool) -> None:
+        if before == after:
+            return
         key = (stay.user_id, stay.joined_at)
-        if after and not before:
-            self.unlinked.discard(key)
-            self.linked.add(key)
-        elif before and not after:
-            if key in self.linked:
-                self.linked.discard(key)
-            else:
-                self.unlinked.add(key)
+        news, olds = (self.linked, self.unlinked) if after else (self.unlinked, self.linked)
+        # A session may be dropped and another begin at the same moment, under the same key.
+        (olds.remove if key in olds else news.add)(key)
 
 
 _Takers = dict[type, Callable[[Following, Any], None]]

@@ -18,6 +18,7 @@ from engine.domain.inputs import (
     Entry,
     GuildSnapshot,
     Input,
+    MemberNamed,
     MemberRemoved,
     OutboxOutcome,
     RolesChanged,
@@ -35,7 +36,7 @@ def without(what: InputT, forgotten: Forgotten) -> InputT | None:
     if isinstance(what, GuildSnapshot):
         there = tuple(it for it in what.voice_states if not _is_over(forgotten, it.user_id, what.at))
         return what if len(there) == len(what.voice_states) else replace(what, voice_states=there)
-    if isinstance(what, VoiceStateChanged | MemberRemoved | RolesChanged):
+    if isinstance(what, VoiceStateChanged | MemberRemoved | RolesChanged | MemberNamed):
         return None if _is_over(forgotten, what.user_id, what.at) else what
     return what
 

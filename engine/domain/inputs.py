@@ -175,6 +175,15 @@ class GuildLost(Struct, frozen=True, array_like=True, tag=10, gc=False):
     connection: str | None = None
 
 
+class MemberNamed(Struct, frozen=True, array_like=True, tag=29, gc=False):
+    """What a member is called in a guild: told when it is first seen, and when it has changed."""
+
+    at: int
+    guild_id: int
+    user_id: int
+    name: str
+
+
 class OutboxOutcome(Struct, frozen=True, array_like=True, tag=11, gc=False):
     """How an effect upon Discord ended, as told by the ingest that did it."""
 
@@ -229,6 +238,7 @@ GuildInput: TypeAlias = (
     | GuildUnavailable
     | GuildLost
     | OutboxOutcome
+    | MemberNamed
     | SubjectOverridden
     | ExpiryDecided
     | PlayerReported

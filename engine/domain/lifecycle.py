@@ -53,14 +53,18 @@ def is_settled(event: Event, standing: Standing, connections: Connections, min_s
     """Say whether nothing new can be learned of an ended event.
 
     Its guild has been watched without a gap to its end and on, so long that a session of its last moment
-    would have shown whether it was shorter than the minimum; or the bot is in the guild no more.
+    would have shown whether it was shorter than the minimum. Where the bot is in the guild no more, it is
+    enough that anything is watched by then: another writer's clock, which ended it, may be ahead.
     """
-    if event.ended_at is None or not standing.present:
-        return event.ended_at is not None
+    if event.ended_at is None:
+        return False
+    sure_at = event.ended_at + min_session_ms
+    if not standing.present:
+        return any(it.alive_at >= sure_at for it in connections.values())
     if standing.lost_at is not None or standing.connection is None:
         return False
     connection = connections.get(standing.connection)
-    return connection is not None and connection.alive_at >= event.ended_at + min_session_ms
+    return connection is not None and connection.alive_at >= sure_at
 
 
 def begun(event: Event, at: int) -> Event:

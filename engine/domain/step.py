@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from engine.domain import player_subject, players
-from engine.domain.effects import DropChannel, Effect, SaveChannel, SettleOutbox
+from engine.domain.effects import DropChannel, Effect, SaveChannel, SaveMember, SettleOutbox
 from engine.domain.gateway import Connections
 from engine.domain.guild import Draft, GuildState
 from engine.domain.inputs import (
@@ -15,6 +15,7 @@ from engine.domain.inputs import (
     GuildLost,
     GuildSnapshot,
     GuildUnavailable,
+    MemberNamed,
     MemberRemoved,
     OutboxOutcome,
     RolesChanged,
@@ -96,6 +97,11 @@ def _member_removed(draft: Draft, what: MemberRemoved) -> None:
     players.member_removed(draft, what.user_id)
 
 
+def _member_named(draft: Draft, what: MemberNamed) -> None:
+    if draft.tracks(what.user_id):
+        draft.effects.append(SaveMember(draft.guild_id, what.user_id, what.name))
+
+
 def _guild_changed(draft: Draft, what: GuildChanged) -> None:
     draft.know(what.at, name=what.name, afk_channel_id=what.afk_channel_id)
 
@@ -119,6 +125,7 @@ _TABLE: dict[type, Callable[[Draft, Any], None]] = {
     ChannelDeleted: _channel_deleted,
     MemberRemoved: _member_removed,
     RolesChanged: roles_changed,
+    MemberNamed: _member_named,
     GuildChanged: _guild_changed,
     GuildUnavailable: _guild_unavailable,
     OutboxOutcome: _outbox_outcome,

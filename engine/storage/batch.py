@@ -20,6 +20,7 @@ from engine.domain.effects import (
     PostMessage,
     SaveChannel,
     SaveGuild,
+    SaveMember,
     SaveSession,
     SaveSpan,
     SettleOutbox,
@@ -73,6 +74,11 @@ _SAVE_CHANNEL = """
     ON CONFLICT DO UPDATE SET name = excluded.name, kind = excluded.kind, deleted_at = NULL,
         created_at = coalesce(excluded.created_at, created_at)
 """
+# After a restart of the ingest nearly all come again as they were: those touch no page.
+_SAVE_MEMBER = """
+    INSERT INTO member (guild_id, user_id, name) VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET name = excluded.name WHERE name <> excluded.name
+"""
 _DROP_CHANNEL = """
     INSERT INTO channel (guild_id, channel_id, name, kind, deleted_at) VALUES (?, ?, '', 2, ?)
     ON CONFLICT DO UPDATE SET deleted_at = excluded.deleted_at
@@ -95,6 +101,7 @@ class Batch:
         self._dropped: dict[Key, int] = {}  # by key: how many spans had been taken when it was dropped
         self._spans: list[Row] = []
         self._guilds: dict[int, Row] = {}
+        self._members: dict[tuple[int, int], Row] = {}
         self.forgets: list[ForgetMember] = []  # the ledger's to do, behind all others
         self._of_events, self._of_trackers = EventBatch(), TrackerBatch()
         self._statements: list[tuple[str, Sequence[Any]]] = []  # the rare ones, in order
@@ -111,6 +118,7 @@ class Batch:
         write_rows(connection, _SAVE_CLOSED, self._closed.values())
         write_rows(connection, _SAVE_SPAN, self._kept_spans())
         connection.executemany(_SAVE_GUILD, self._guilds.values())
+        connection.executemany(_SAVE_MEMBER, self._members.values())
         self._of_events.write(connection)
         self._of_trackers.write(connection)
         for sql, row in self._statements:
@@ -184,6 +192,9 @@ class Batch:
         row = (it.guild_id, it.channel_id, it.name, it.kind, it.created_at)
         self._statements.append((_SAVE_CHANNEL, row))
 
+    def _save_member(self, it: SaveMember) -> None:
+        self._members[it.guild_id, it.user_id] = (it.guild_id, it.user_id, it.name)
+
     def _drop_channel(self, it: DropChannel) -> None:
         self._statements.append((_DROP_CHANNEL, (it.guild_id, it.channel_id, it.at)))
 
@@ -226,6 +237,7 @@ _TAKERS: dict[type[Effect], Callable[[Batch, Any], None]] = {
     DropSpans: Batch._drop_spans,  # noqa: SLF001
     SaveGuild: Batch._save_guild,  # noqa: SLF001
     SaveChannel: Batch._save_channel,  # noqa: SLF001
+    SaveMember: Batch._save_member,  # noqa: SLF001
     DropChannel: Batch._drop_channel,  # noqa: SLF001
     PostMessage: Batch._post_message,  # noqa: SLF001
     GrantRole: Batch._grant_role,  # noqa: SLF001

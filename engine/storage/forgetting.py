@@ -28,6 +28,7 @@ COUNTED = (
     "participants",
     "badges",
     "deliveries",
+    "names",
     "deadLetters",
 )
 
@@ -41,6 +42,7 @@ _GUILDS_OF = f"""
     SELECT id FROM every WHERE EXISTS (SELECT 1 FROM session WHERE guild_id = id AND user_id = :user_id)
     UNION SELECT guild_id FROM participant WHERE user_id = :user_id
     UNION SELECT guild_id FROM badge WHERE user_id = :user_id
+    UNION SELECT guild_id FROM member WHERE user_id = :user_id
 """  # noqa: S608 - a constant
 _LOWEST = f"""
     {_EVERY_GUILD}
@@ -169,6 +171,7 @@ class _Guild:
         self._counts["spans"] += self._drop("span")
         self._counts["sessions"] += self._drop("session")
         self._drop("eventsession")
+        self._counts["names"] += self._drop("member")
         self._keep_badges()
         named = (self._pseudonym, self._it.user_id, self._mine[0])
         self._counts["participants"] += self._connection.execute(_KEEP_PARTICIPANT, named).rowcount

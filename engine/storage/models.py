@@ -105,6 +105,18 @@ class Channel(Model):
         without_rowid = True
 
 
+class Member(Model):
+    """What a member is called in a guild, as it was last told: nickname, display name or username."""
+
+    guild_id = BigIntegerField()
+    user_id = BigIntegerField(index=True)
+    name = TextField()
+
+    class Meta:
+        primary_key = CompositeKey("guild_id", "user_id")
+        without_rowid = True
+
+
 class Partition(Model):
     """Where a partition stands in its journal, and its time."""
 
@@ -176,6 +188,7 @@ TABLES = (
     Span,
     Guild,
     Channel,
+    Member,
     Partition,
     Source,
     Connection,

@@ -1,5 +1,6 @@
 """An event's participants and badges as attendance reports have them, a page at a time, by their ids."""
 
+from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from peewee import SqliteDatabase
@@ -12,6 +13,7 @@ from engine.domain.presence import Interval
 from engine.domain.views import iso, seconds
 from engine.storage.database import driver
 from engine.storage.event_rows import find_event
+from engine.storage.member_queries import member_names
 from engine.storage.pages import ID_MIN, Page, Row, Times, person_position
 from engine.storage.scoring import Person, Scoring
 
@@ -54,7 +56,8 @@ def participants(  # noqa: PLR0913 - what may be asked, each by its name
         if found is None:
             return None
         people = list(islice(found.people(after, limit + 1, eligible, spans=intervals), limit + 1))
-        items = [_participant(found, it, intervals=intervals) for it in people[:limit]]
+        names = _names(database, found.event.guild_id, (it.user_id for it, _ in people[:limit]))
+        items = [_participant(found, it, names, intervals=intervals) for it in people[:limit]]
     return Page(items, items[-1]["userId"] if len(people) > limit else None)
 
 
@@ -64,10 +67,12 @@ def badges(
     """Return a page of an event's badges; None: no such event. Raises ``InvalidCursor``."""
     after, connection = _position(cursor), driver(database)
     with database.atomic():
-        if find_event(connection, event_id) is None:
+        event = find_event(connection, event_id)
+        if event is None:
             return None
         rows = connection.execute(_BADGES, (event_id, after, limit + 1)).fetchall()
-    items = [_badge(*row) for row in rows[:limit]]
+        names = _names(database, event.guild_id, (row[0] for row in rows[:limit]))
+    items = [_badge(names, *row) for row in rows[:limit]]
     return Page(items, items[-1]["userId"] if len(rows) > limit else None)
 
 
@@ -75,12 +80,19 @@ def _position(cursor: str | None) -> int:
     return ID_MIN if cursor is None else person_position(cursor)
 
 
-def _participant(found: Scoring, person: Person, *, intervals: bool) -> Row:
-    participant, stays = person
+def _names(database: SqliteDatabase, guild_id: int, user_ids: Iterable[int]) -> dict[int, str]:
+    found = member_names(database, ((guild_id, user_id) for user_id in user_ids))
+    return {user_id: name for (_, user_id), name in found.items()}
+
+
+def _participant(found: Scoring, person_found: Person, names: Mapping[int, str], *, intervals: bool) -> Row:
+    participant, stays = person_found
+    # First, so that it stands beside the id.
+    named = {"userId": person(participant.user_id), "userName": names.get(participant.user_id)}
     # Whether time counted is not asked without the intervals, nor then whether its member was alone.
     alone = found.alone.get(participant.user_id, NEVER) if intervals else NEVER
     times = presence.intervals(found.event, stays, found.now, alone)
-    item = participant_json(found.event, participant, found.now)
+    item = named | participant_json(found.event, participant, found.now)
     item["joinTime"] = iso(min([participant.entered_at, *(it.joined_at for it in times)]))
     # Of one whose sessions left no row, or are kept no more, their last counted time is what is known.
     item["leaveTime"] = moment(times[-1].left_at if times else participant.end_at)
@@ -97,9 +109,17 @@ def _interval(it: Interval) -> Row:
     }
 
 
-def _badge(user_id: int, awarded_at: int, distributor: str, status: str | None, detail: str | None) -> Row:
+def _badge(  # noqa: PLR0913, PLR0917 - a row's columns
+    names: Mapping[int, str],
+    user_id: int,
+    awarded_at: int,
+    distributor: str,
+    status: str | None,
+    detail: str | None,
+) -> Row:
     return {
         "userId": person(user_id),
+        "userName": names.get(user_id),
         "awardedAt": iso(awarded_at),
         "distributor": distributor,
         "status": DELIVERIES[status],

@@ -1,6 +1,7 @@
 """What is not kept for ever: sessions that ended long ago, with their spans and links (``privacy``).
 
-Participants, badges and the events themselves stay: they are the result.
+Participants, badges and the events themselves stay: they are the result. With a member's last session goes
+what they are called, unless a result names them.
 """
 
 from sqlite3 import Connection
@@ -19,6 +20,12 @@ _OLD = """
 """
 # Until its book is closed, an event may have to be scored again.
 _HORIZON = f"SELECT min(started_at) FROM event WHERE guild_id = ? AND ({OPEN_EVENTS})"  # noqa: S608 - a constant
+_NAMELESS = """
+    DELETE FROM member WHERE guild_id = :guild_id AND user_id = :user_id
+        AND NOT EXISTS (SELECT 1 FROM session WHERE guild_id = :guild_id AND user_id = :user_id)
+        AND NOT EXISTS (SELECT 1 FROM participant WHERE user_id = :user_id AND guild_id = :guild_id)
+        AND NOT EXISTS (SELECT 1 FROM badge WHERE user_id = :user_id AND guild_id = :guild_id)
+"""
 _KEY = "guild_id = ? AND user_id = ? AND joined_at = ?"
 
 
@@ -51,4 +58,6 @@ def _prune(connection: Connection, guild_id: int, before: int, limit: int) -> in
     old = connection.execute(_OLD, (guild_id, before, before, limit)).fetchall()
     for table in ("span", "eventsession", "session"):
         connection.executemany(f"DELETE FROM {table} WHERE {_KEY}", old)  # noqa: S608 - constants
+    members = [{"guild_id": guild_id, "user_id": it} for it in {row[1] for row in old}]
+    connection.executemany(_NAMELESS, members)
     return len(old)

@@ -9,6 +9,7 @@ from engine.domain import views
 from engine.domain.effects import Status
 from engine.domain.ids import SessionKey, person
 from engine.storage.event_models import EventSession
+from engine.storage.member_queries import member_names
 from engine.storage.models import Session, Span
 from engine.storage.pages import Row, Times, fetched
 
@@ -16,27 +17,30 @@ _END_OF_TIME = 2**63 - 1
 
 
 def described(database: SqliteDatabase, rows: Sequence[Row], *, spans: bool) -> list[Row]:
-    """Return each session as the API gives it. The whole page costs four queries, however long it is."""
+    """Return each session as the API gives it. The whole page costs five queries, however long it is."""
     if not rows:
         return []
     times = Times.read(database)
     chains = _chains(database, rows)
     linked = _linked_events(database, rows)
+    names = member_names(database, (_member(row) for row in rows))
     ended = _ended_spans(database, rows) if spans else {}
     items = []
     for row in rows:
         key, now = _key(row), times.of(row["guild_id"], row["updated_at"])
-        item = _session(row, chains[_chain_of(row)], linked.get(key, []), now)
+        name = names.get(_member(row))
+        item = _session(row, chains[_chain_of(row)], linked.get(key, []), name, now)
         items.append(item | {"spans": _spans(row, ended.get(key, []), now)} if spans else item)
     return items
 
 
-def _session(row: Row, chain: Sequence[Row], event_ids: Sequence[int], now: int) -> Row:
+def _session(row: Row, chain: Sequence[Row], event_ids: Sequence[int], name: str | None, now: int) -> Row:
     guild_id, user_id, previous_at = row["guild_id"], row["user_id"], row["previous_at"]
     return {
         **_boundaries(row, now),
         "guildId": str(guild_id),
         "userId": person(user_id),
+        "userName": name,
         "status": views.STATUS_NAMES[Status(row["status"])],
         "isEventLinked": bool(event_ids),
         "eventIds": [str(it) for it in event_ids],
@@ -96,6 +100,10 @@ def _span(span: Row, now: int) -> Row:
 
 def _key(row: Row) -> SessionKey:
     return SessionKey(row["guild_id"], row["user_id"], row["joined_at"])
+
+
+def _member(row: Row) -> tuple[int, int]:
+    return row["guild_id"], row["user_id"]
 
 
 def _chain_of(row: Row) -> SessionKey:

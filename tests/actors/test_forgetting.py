@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from engine.actors.aftermath import Answers
 from engine.actors.desk import Desk
 from engine.domain.event_effects import Answer
-from engine.domain.event_inputs import StartEvent
+from engine.domain.event_inputs import RescoreEvent, StartEvent
 from engine.domain.inputs import GuildSnapshot, MemberForgotten, VoiceState
+from engine.domain.rules import DAY_MS
 from engine.storage.database import open_readonly
 from engine.storage.ledger import SqlLedger
 from engine.storage.protocols import Record
@@ -307,3 +308,30 @@ class TestAnswers:
 
         desk = Desk(Appender(), answers, wait_s=15.0, partitions=2)
         assert desk.carry_out(forget(5, 1_000)).detail == {"sessions": 3}
+
+
+class TestRetention:
+    @pytest.fixture
+    def aged(self, make):
+        """The evening, and two days later; sessions are kept for one."""
+        bench = make(rules=replace(RULES, retention_ms=DAY_MS)).start()
+        bench.write(*EVENING, beat(100 * DAY_MS), beat(100 * DAY_MS + 1))
+        bench.settle()
+        bench.stop()  # what is due after the last commit is done
+        return bench
+
+    @pytest.mark.usefixtures("aged")
+    def test_what_ended_long_ago_is_gone_and_the_result_stays(self, ask):
+        """One has never left."""
+        assert ask("SELECT user_id, left_at FROM session") == [(2, None)]
+        assert ask("SELECT user_id FROM eventsession") == [(2,)]
+        assert ask("SELECT count(*) FROM span") == [(0,)]
+        assert totals(ask).keys() == {1, 2, 3, 4}
+
+    def test_the_result_is_not_scored_again(self, aged, ask):
+        before = totals(ask)
+        future = aged.aftermath.answers.expect("again")
+        aged.start().write(RescoreEvent(100 * DAY_MS + 2, GUILD, EVENT, "again"), beat(100 * DAY_MS + 3))
+        aged.settle()
+        assert future.result(15).code == "conflict"
+        assert totals(ask) == before

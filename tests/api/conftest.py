@@ -10,7 +10,7 @@ import pytest
 
 from engine.api.app import create_app
 from engine.api.server import ApiServer
-from engine.domain.effects import Effect, SaveSession, SaveSpan, Status
+from engine.domain.effects import Effect, SaveMember, SaveSession, SaveSpan, Status
 from engine.domain.inputs import VoiceFlags
 from engine.domain.partition import START, PartitionState
 from engine.domain.sessions import Session
@@ -43,9 +43,9 @@ def mover(user_id: int) -> list[Effect]:
 
 @pytest.fixture(scope="session")
 def ledger(tmp_path_factory) -> Path:
-    """A ledger of six sessions in guild 10: user 1 moved, users 2 to 4 came and left, user 5 is there."""
+    """A ledger of six sessions in guild 10: user 1 (Ann) moved, 2 to 4 came and left, 5 is there."""
     path = tmp_path_factory.mktemp("ledger") / "rollcall.db"
-    effects = mover(1)
+    effects = [SaveMember(10, 1, "Ann"), *mover(1)]
     effects += [completed(user, NOON + user, NOON + user + 1500) for user in (2, 3, 4)]
     present = Session(5, channel_id=20, joined_at=NOON + 5, flags=0, span_at=NOON + 5, chain_at=NOON + 5)
     effects.append(SaveSession(10, present, at=NOON + 5))

@@ -2,8 +2,8 @@
 
 import httpx
 
-from engine.domain.inputs import VoiceFlags
-from tests.api.running import LEAST, LOUNGE, MINUTE, NOON, STAGE, RunningEngine, update
+from engine.domain.inputs import MemberNamed, VoiceFlags
+from tests.api.running import GUILD, LEAST, LOUNGE, MINUTE, NOON, STAGE, RunningEngine, update
 
 FORGOTTEN = -3  # what is left of one who asked for it
 HELD, RUNNING, PLANNED, CALLED_OFF = "held", "running", "planned", "called off"
@@ -12,9 +12,9 @@ HELD, RUNNING, PLANNED, CALLED_OFF = "held", "running", "planned", "called off"
 def hold(api: httpx.Client, running: RunningEngine) -> dict[str, str]:
     """Hold it, and return the ids of its events by their names.
 
-    From 12:00 to 13:00 one is held in the lounge: user 1 is there from 12:10 to 12:40, deafened since 12:30;
-    user 2 comes at 12:20, goes to the stage at 12:50 and stays there; user 3 at 12:20, until 12:21. One
-    who is forgotten was there all the time. At 13:30 another starts on the stage. It is 13:40.
+    From 12:00 to 13:00 one is held in the lounge: user 1 (Ann) is there from 12:10 to 12:40, deafened
+    since 12:30; user 2 comes at 12:20, goes to the stage at 12:50 and stays there; user 3 at 12:20, until
+    12:21. One who is forgotten was there all the time. At 13:30 another starts on the stage. It is 13:40.
     """
 
     def make(name, **fields):
@@ -24,6 +24,7 @@ def hold(api: httpx.Client, running: RunningEngine) -> dict[str, str]:
     running.tell(update(after_noon(-5), FORGOTTEN, LOUNGE))
     api.post(f"/events/{ids[HELD]}/start")
     running.tell(
+        MemberNamed(after_noon(10), GUILD, 1, "Ann"),
         update(after_noon(10), 1, LOUNGE),
         update(after_noon(20), 2, LOUNGE),
         update(after_noon(20), 3, LOUNGE),

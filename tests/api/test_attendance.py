@@ -21,6 +21,7 @@ class TestAttendance:
         first = api.get(f"{held}/participants").json()["items"][-3]
         assert first == {
             "userId": "1",
+            "userName": "Ann",
             "joinTime": "2026-03-01T12:10:00.000Z",
             "leaveTime": "2026-03-01T12:40:00.000Z",
             "enteredAt": "2026-03-01T12:10:00.000Z",
@@ -69,6 +70,7 @@ class TestAttendance:
         badge = api.get(f"{held}/badges").json()["items"][-1]
         assert badge == {
             "userId": "2",
+            "userName": None,
             "awardedAt": "2026-03-01T13:00:00.000Z",
             "distributor": "none",
             "status": "recorded",

@@ -1,10 +1,12 @@
 """How events are made over HTTP, by a real engine: the answer is what was committed."""
 
+import itertools
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from engine.api.event_writes import Keys
 from tests.api.running import CELLAR, FULL, LEAST, LOST, refusal
 
 MADE = {
@@ -198,6 +200,15 @@ class TestKey:
 
     def test_without_a_key_each_request_makes_one(self, make):
         assert make()["eventId"] != make()["eventId"]
+
+    def test_the_last_keys_are_known_as_they_were_last_used(self):
+        keys, fresh = Keys(2), itertools.count()
+        ids = [keys.event_id(10, it, lambda: next(fresh)) for it in ("a", "b", "a", "c", "a", "b")]
+        assert ids == [0, 1, 0, 2, 0, 3]
+
+    def test_a_key_is_a_guild_s_own(self):
+        keys, fresh = Keys(2), itertools.count()
+        assert keys.event_id(10, "a", lambda: next(fresh)) != keys.event_id(11, "a", lambda: next(fresh))
 
     @pytest.mark.parametrize("key", ["", "x" * 65, "two words", "\u00e9"])
     def test_a_key_is_1_to_64_visible_characters(self, api, key):

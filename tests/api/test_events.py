@@ -83,11 +83,14 @@ class TestActive:
             client.hset(key, event_id, kept)
         assert [it["name"] for it in told] == ["mirrored"]
 
-    def test_what_another_version_wrote_there_is_not_taken(self, api, evening, redis_server):
+    @pytest.mark.parametrize("foreign", ['{"eventId": "1"}', "[]", "no JSON"])
+    def test_what_another_version_or_program_wrote_there_is_not_taken(
+        self, api, evening, redis_server, foreign
+    ):
         key, event_id = active_key(GUILD), evening[RUNNING]
         with redis.Redis.from_url(redis_server.url) as client:
             kept = client.hget(key, event_id)
-            client.hset(key, event_id, json.dumps({"eventId": event_id}))
+            client.hset(key, event_id, foreign)
             told = api.get(f"/events/active?guildId={GUILD}").json()["items"]
             client.hset(key, event_id, kept)
         assert [it["name"] for it in told] == [RUNNING]

@@ -7,6 +7,7 @@ MOVED = {
     "sessionId": f"10-1-{NOON}",
     "guildId": "10",
     "userId": "1",
+    "userName": "Ann",
     "channelId": "20",
     "joinTime": "2026-03-01T12:00:00.000Z",
     "leaveTime": "2026-03-01T12:00:02.000Z",

@@ -1,17 +1,15 @@
 """A person who asks is forgotten over HTTP, by a real engine."""
 
+import httpx
 import pytest
+from structlog.testing import capture_logs
 
+from engine.api.app import create_app
+from engine.storage.forgetting import COUNTED
 from tests.api.evening import HELD, RUNNING, after_noon, hold
 from tests.api.running import NOON, refusal, update
 
-NOTHING = dict.fromkeys(
-    (
-        *("sessions", "spans", "anonymizedSessions", "anonymizedSpans"),
-        *("participants", "badges", "deliveries", "deadLetters"),
-    ),
-    0,
-)
+NOTHING = dict.fromkeys(COUNTED, 0)
 
 
 @pytest.fixture
@@ -83,3 +81,18 @@ def test_only_an_id_can_be_forgotten(api, user_id):
 def test_only_who_knows_the_token_may_ask(stranger, tcp):
     assert stranger.delete("/users/2").status_code == 401
     assert refusal(tcp.delete("/users/2"), 503, None)  # an app that only reads
+
+
+async def test_a_defect_on_the_way_names_nobody_in_the_log(engine, reads):
+    class Broken:
+        def now(self):
+            raise RuntimeError("broken")
+
+    app = create_app(engine, reads, None, require_token=False, commands=Broken())
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(base_url="http://rollcall", transport=transport) as client:
+        with capture_logs() as logs:
+            answer = await client.delete("/users/175928847299117063")
+    assert answer.status_code == 500
+    assert "175928847299117063" not in str(logs)
+    assert [it["path"] for it in logs if it["event"] == "request_failed"] == ["/users/..."]

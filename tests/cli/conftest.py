@@ -12,7 +12,7 @@ from engine.api.app import create_app
 from engine.api.server import ApiServer
 from engine.cli import call
 from engine.config import load
-from engine.domain.effects import SaveChannel, SaveGuild, SaveSession, Status
+from engine.domain.effects import SaveChannel, SaveGuild, SaveMember, SaveSession, Status
 from engine.domain.partition import START, PartitionState
 from engine.domain.sessions import Session
 from engine.inspection import Readiness
@@ -94,7 +94,7 @@ def session(user_id, joined_at, left_at=None, **more):
 def ledger(config):
     """Guild 10 "Home" with channel 20 "Lounge": users 1 to 4 came and went, user 5 is there."""
     guild = SaveGuild(10, "Home", None, None, None, None, present=True, own_user_id=None, at=NOON)
-    effects = [guild, SaveChannel(10, 20, "Lounge", 2)]
+    effects = [guild, SaveChannel(10, 20, "Lounge", 2), SaveMember(10, 1, "Ann")]
     effects += [session(user, NOON + user * 1000, NOON + 3_723_000) for user in (1, 2, 3, 4)]
     effects.append(session(5, NOON + 5000, joined_slack_ms=90_000))
     with closing(SqlLedger(config.database, 0)) as ledger:

@@ -1,8 +1,9 @@
 """Three events of one guild, held by a real engine, for commands to read.
 
-901 "=Book club": in the lounge, 12:00 to 13:00, a badge for 30 minutes. User 1 was away for a good minute,
-user 2 deafened after twenty, user 3 came for the last ten. 902 "Workshop, part 2": on the stage since 13:10;
-user 3 came at 13:15. It is 13:20 now. 903 "Night watch", one of Discord's own, is to be in both channels the
+901 "=Book club": in the lounge, 12:00 to 13:00, a badge for 30 minutes. User 1, whose name begins
+like a formula and has a control character in it, was away for a good minute, user 2 deafened after twenty,
+user 3 came for the last ten. 902 "Workshop, part 2": on the stage since 13:10; user 3 came at 13:15. It is
+13:20 now. 903 "Night watch", one of Discord's own, is to be in both channels the
 next day.
 """
 
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.domain.event_inputs import CreateEvent, EventFields, StartEvent, StopEvent
-from engine.domain.inputs import VoiceFlags
+from engine.domain.inputs import MemberNamed, VoiceFlags
 from tests.api.running import GUILD, LOUNGE, MINUTE, NOON, STAGE, RunningEngine, update
 
 CLUB, WORKSHOP, WATCH = 901, 902, 903
@@ -31,7 +32,7 @@ def hold(redis_url: str, folder: Path) -> Path:
 
 
 def _hold_club(running: RunningEngine) -> None:
-    running.tell(update(NOON, 1, LOUNGE), update(NOON, 2, LOUNGE))
+    running.tell(MemberNamed(NOON, GUILD, 1, "=Ann\aLee"), update(NOON, 1, LOUNGE), update(NOON, 2, LOUNGE))
     _make(running, CLUB, "=Book club", LOUNGE, min_duration_ms=30 * MINUTE)
     _do(running, StartEvent, CLUB)
     running.tell(

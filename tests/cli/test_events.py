@@ -91,7 +91,7 @@ def test_a_report_tells_who_attended_and_why_it_was_or_was_not_enough(rollcall):
     day, end = "2026-03-01", "2026-03-01 13:00:00"
     assert squeezed(people) == [
         "USER FIRST IN LAST OUT COUNTED NOT COUNTED ELIGIBLE WHY",
-        f"1 {day} 12:00:00 {end} 58m 59s yes 58 min 59.5 s counted, 30 min needed",
+        f"=Ann Lee {day} 12:00:00 {end} 58m 59s yes 58 min 59.5 s counted, 30 min needed",
         f"2 {day} 12:00:00 {end} 20m 00s deafened 40m 00s no 20 min counted, 30 min needed",
         f"3 {day} 12:50:00 {end} 10m 00s no 10 min counted, 30 min needed",
     ]
@@ -101,7 +101,7 @@ def test_a_report_tells_who_attended_and_why_it_was_or_was_not_enough(rollcall):
 def test_a_report_with_intervals_has_a_line_for_each_time_somebody_was_there(rollcall):
     out = rollcall("events", "report", CLUB, "--eligible", "--intervals")[1]
     _, person, *intervals = squeezed(out.partition("\n\n")[2])
-    assert person.startswith("1 ")
+    assert person.startswith("=Ann Lee ")
     assert intervals == [
         "2026-03-01 12:00:00 2026-03-01 12:30:00 30m 00s",
         "2026-03-01 12:31:00 2026-03-01 13:00:00 28m 59s",
@@ -149,7 +149,7 @@ def test_a_report_of_what_has_not_begun_says_what_it_demands(rollcall):
 def test_badges_are_listed_with_how_their_delivery_stands(rollcall):
     title, row = rollcall("events", "badges", CLUB)[1].splitlines()
     assert title.split() == ["USER", "AWARDED", "DISTRIBUTOR", "STATUS", "DETAIL"]
-    assert row.split() == ["1", "2026-03-01", "13:00:00", "none", "recorded"]
+    assert row.split() == ["=Ann", "Lee", "2026-03-01", "13:00:00", "none", "recorded"]
     [badge] = json.loads(rollcall("events", "badges", CLUB, "--json")[1])
     assert (badge["userId"], badge["awardedAt"]) == ("1", "2026-03-01T13:00:00.000Z")
     assert rollcall("events", "badges", "last") == (0, "no badges\n", "")

@@ -55,6 +55,17 @@ def test_participants_have_the_columns_of_an_attendance_report(export):
 
 
 @pytest.mark.usefixtures("evening_held")
+@pytest.mark.parametrize("what", ["participants", "sessions"])
+def test_a_name_stands_before_the_id_on_one_line_and_is_no_formula(export, what):
+    rows = table(export(what, "--event", CLUB))
+    assert {(row["user_name"], row["user_id"]) for row in rows} == {("'=Ann Lee", "1"), ("", "2"), ("", "3")}
+    titles = list(rows[0])
+    assert titles.index("user_name") + 1 == titles.index("user_id")
+    told = json.loads(export(what, "--event", CLUB, "--format", "json"))
+    assert {it["userId"]: it["userName"] for it in told} == {"1": "=Ann\aLee", "2": None, "3": None}
+
+
+@pytest.mark.usefixtures("evening_held")
 def test_what_is_counted_and_what_is_not_is_all_the_time_in_the_meeting(export):
     for row in table(export("participants", "--guild", "10")):
         parts = [float(value) for name, value in row.items() if name.endswith("_duration")]

@@ -50,7 +50,7 @@ def test_people_get_names_and_readable_times(rollcall):
     assert code == 0
     title, row = out.splitlines()
     assert title.split() == ["JOINED", "LEFT", "DURATION", "GUILD", "CHANNEL", "USER"]
-    cells = "2026-03-01 12:00:01", "2026-03-01 13:02:03", "1h 02m 02s", "Home", "Lounge", "1"
+    cells = "2026-03-01 12:00:01", "2026-03-01 13:02:03", "1h 02m 02s", "Home", "Lounge", "Ann"
     assert row.split() == " ".join(cells).split()
 
 

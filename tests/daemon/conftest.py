@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import RunningServer
 from tests.daemon.live_keys import keys_of
-from tests.daemon.programme import Programme
+from tests.daemon.programme import Organizer, Programme
 from tests.daemon.quiet_guild import QUIET, QuietGuild
 from tests.daemon.replay import Recording, recording_of
 from tests.daemon.running import Daemon, Installation, Simulator, until
@@ -46,9 +46,10 @@ def make_simulator(tmp_path):
 def tracking(make_daemon):
     """Make a daemon that tracks a simulator as if it were Discord."""
 
-    def make(simulator, **tables):
+    def make(simulator, environ=None, **tables):
         discord = {"api_base_url": simulator.url, "gateway": "discord"} | tables.pop("discord", {})
-        return make_daemon({"DISCORD_TOKEN": TOKEN_OF_SIMULATOR}, discord=discord, **tables)
+        secrets = {"DISCORD_TOKEN": TOKEN_OF_SIMULATOR} | (environ or {})
+        return make_daemon(secrets, discord=discord, **tables)
 
     return make
 
@@ -88,11 +89,15 @@ def recorded(make_server):
 
 
 class Evening(NamedTuple):
-    """What is left of a daemon that tracked a lively community and was stopped."""
+    """What is left of a daemon that tracked a lively community and was stopped.
+
+    ``events``: those of its scheduled events that were over by then, each with its ``participants``.
+    """
 
     recording: Recording
     truth: dict
     exit_code: int
+    events: list[dict]
 
 
 @pytest.fixture(scope="session")
@@ -102,9 +107,15 @@ def evening():
     try:
         daemon.run()
         until(lambda: len(completed(daemon.truth())) >= 80, "a lively evening", every_s=0.3)
+        organizer = Organizer(daemon)
+        until(lambda: [it for it in organizer.events(status="ended") if it["settled"]], "an event's result")
+        events = [
+            it | {"participants": organizer.participants(it["eventId"])}
+            for it in organizer.events(status="ended")
+        ]
         truth = daemon.truth()
         exit_code = daemon.program.stop()
-        yield Evening(recording_of(daemon, server), truth, exit_code)
+        yield Evening(recording_of(daemon, server), truth, exit_code, events)
     finally:
         server.remove()
         daemon.end()

@@ -55,6 +55,9 @@ POINTS = [
     Point("journal", "trim", after=True),
     Point("answers", "give", after=False),  # a request took effect, and nobody is told
     Point("ledger", "audit", after=True),
+    Point("outbox", "withdraw", after=True),
+    Point("ledger", "wipe", after=False),  # someone is forgotten, and may still be found in the file
+    Point("ledger", "wipe", after=True),
 ]
 
 

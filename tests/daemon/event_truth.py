@@ -27,17 +27,22 @@ class Part(NamedTuple):
 
 
 class EventTruth:
-    """One ended event as it really was. ``event``: as HTTP tells it. Times in ms.
+    """One ended event as it really was. ``event``: as HTTP tells it; watched since ``since``. Times in ms.
 
     After ``compare``, ``problems`` has one line for each difference; ``furthest_ms`` is the largest that is
     none, and ``compared`` how many times were, counted or by reason.
     """
 
     def __init__(
-        self, truth: dict[str, Any], event: dict[str, Any], held: Held | None = None, afk: str | None = None
+        self,
+        truth: dict[str, Any],
+        event: dict[str, Any],
+        held: Held | None = None,
+        afk: str | None = None,
+        since: int = 0,
     ) -> None:
         assert event["policy"]["countAlone"], "the truth does not tell who was alone"
-        self.event, self.held, self.afk = event, held or {}, afk
+        self.event, self.held, self.afk, self.since = event, held or {}, afk, since
         self.window = Window(moment(event["startedAt"]), moment(event["endedAt"]))
         self.problems: list[str] = []
         self.furthest_ms, self.compared = 0, 0
@@ -109,7 +114,13 @@ class EventTruth:
         stays = self.stays[user_id]
         near_minimum = any(abs(it["left_at"] - it["joined_at"] - MIN_MS) <= LATE_MS for it in stays)
         edges = ((it["joined_at"] - self.window.end, it["left_at"] - self.window.start) for it in stays)
-        return near_minimum or (bool(stays) and all(min(map(abs, it)) <= LATE_MS for it in edges))
+        # Of who was there before, nobody knows for how long.
+        seen_late = any(
+            it["joined_at"] <= self.since and it["left_at"] - it["joined_at"] < MIN_MS for it in stays
+        )
+        return (
+            near_minimum or seen_late or (bool(stays) and all(min(map(abs, it)) <= LATE_MS for it in edges))
+        )
 
     def _compare_times(self, user_id: str, told: dict[str, Any]) -> None:
         parts, sums = self.parts(user_id), dict[str, int]()

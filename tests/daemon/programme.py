@@ -16,7 +16,7 @@ STRETCH_S = 1.2  # the shortest time that is meant to tell: longer than a sessio
 class Organizer:
     """Asks the engine for events, as often as it takes: it may be killed meanwhile, and lose its answers."""
 
-    def __init__(self, place: Installation, guild_id: str) -> None:
+    def __init__(self, place: Installation, guild_id: str = "") -> None:
         self._place, self._guild_id = place, guild_id
         self.asked = self.lost = 0
 
@@ -47,6 +47,9 @@ class Organizer:
 
     def event(self, event_id: str) -> dict[str, Any]:
         return self.get(f"/events/{event_id}")
+
+    def events(self, **wanted: Any) -> list[dict[str, Any]]:
+        return list(self._place.client.pages("/events", **wanted))
 
     def participants(self, event_id: str, **wanted: Any) -> list[dict[str, Any]]:
         return list(self._place.client.pages(f"/events/{event_id}/participants", **wanted))

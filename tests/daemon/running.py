@@ -35,11 +35,17 @@ def until(condition, what, timeout_s=DEADLINE_S, every_s=0.02):
 
 
 def toml(tables: dict[str, dict[str, Any]]) -> str:
-    """Write tables of plain values; those of JSON are TOML's too."""
+    """Write tables of plain values, or of tables of them; those of JSON are TOML's too."""
     lines = []
     for name, table in tables.items():
-        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        lines += [f"[{name}]", *(f"{key} = {_value(value)}" for key, value in table.items())]
     return "\n".join(lines) + "\n"
+
+
+def _value(value: Any) -> str:
+    if not isinstance(value, dict):
+        return json.dumps(value)
+    return "{ " + ", ".join(f"{json.dumps(key)} = {json.dumps(it)}" for key, it in value.items()) + " }"
 
 
 class Program:

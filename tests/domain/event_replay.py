@@ -7,10 +7,8 @@ from typing import Any
 from engine.domain.effects import Effect
 from engine.domain.event_inputs import EventInput
 from engine.domain.event_step import EventState, Facts, Happening, Time, carry_out, plan
-from engine.domain.events import EventStatus
 from engine.domain.guild import GuildState
 from engine.domain.inputs import Entry
-from engine.domain.participation import attendees, score
 from engine.domain.partition import Admission, admit
 from engine.domain.rules import Rules
 from engine.domain.step import steps
@@ -78,14 +76,9 @@ class EventReplay(Replay):
 
     def outcome(self) -> dict[str, Any]:
         """Return what the ledger holds of events in the end."""
-        rows = {}
-        for event in self.events.events.values():
-            rows[event.event_id] = self.events.participants.get(event.event_id, {})
-            if event.status is EventStatus.ENDED and not event.settled:  # corrections are still to come
-                rows[event.event_id] = score(event, attendees(event, *self.events.attendance(event)))
         return {
             "events": self.events.events,
-            "participants": rows,
+            "participants": {event_id: it for event_id, it in self.events.participants.items() if it},
             "links": {event_id: it for event_id, it in self.events.links.items() if it},
             "badges": self.events.badges,
             "answers": self.events.answers,

@@ -147,3 +147,48 @@ def test_nobody_starts_at_the_end_of_time(evening):
     evening.held(10, policy={"count_alone": False})
     evening.voice(12, "A")
     assert evening.events.live[500][1].start_at < END_OF_TIME
+
+
+def test_another_writers_clock_that_is_ahead_settles_no_event_of_a_guild_that_was_left(evening):
+    evening.make(5, starts_at=10, ends_at=20)
+    evening.voice(12, "A")
+    evening.voice(14, None)
+    evening.lost(15)
+    evening.beat(60, alive=15)
+    assert not evening.event().settled
+    evening.beat(61, alive=61)
+    assert evening.event().settled
+    assert evening.badges() == {1}
+
+
+def test_a_stay_that_began_and_ended_in_one_gap_is_nobodys_company(evening):
+    evening.held(10, policy={"count_alone": False})
+    evening.voice(12, "A", user=2)
+    evening.beat(20, connected=False)
+    evening.voice(30, "A", lost=20)
+    evening.voice(30, None, lost=20)
+    assert evening.time(1) == {}
+    assert evening.time(2) == {"alone": 18}
+
+
+def test_a_link_goes_with_the_last_of_several_sessions_of_one_moment(evening):
+    evening.held(10, "AB")
+    evening.voice(12, "A")
+    evening.voice(12, "B")
+    evening.voice(12, None)
+    assert evening.links() == []
+
+
+def test_a_session_of_the_same_moment_as_a_dropped_one_is_linked(evening):
+    evening.held(10, "AB")
+    evening.voice(12, "A")
+    evening.voice(12, "B")
+    assert evening.links() == [(1, 12)]
+
+
+def test_a_session_of_one_moment_dropped_again_and_again_is_not_linked(evening):
+    evening.held(10, "AB")
+    for channel in ("A", "B", "A", None, "B", None):
+        evening.voice(12, channel)
+    assert evening.links() == []
+    assert evening.participants() == {1}

@@ -15,6 +15,7 @@ from engine.domain.inputs import (
     GuildSnapshot,
     Heartbeat,
     MemberForgotten,
+    MemberNamed,
     MemberRemoved,
     OutboxOutcome,
     RolesChanged,
@@ -56,6 +57,7 @@ def door():
 FACTS = {
     "voice": lambda at, user_id: VoiceStateChanged(at, GUILD, user_id, 7),
     "roles": lambda at, user_id: RolesChanged(at, GUILD, user_id, (1,)),
+    "name": lambda at, user_id: MemberNamed(at, GUILD, user_id, "Ann"),
     "removed": lambda at, user_id: MemberRemoved(at, GUILD, user_id),
 }
 

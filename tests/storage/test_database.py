@@ -103,7 +103,7 @@ def test_a_newer_schema_is_refused_with_both_numbers(path, opening):
             "INSERT INTO schema_migration (name, applied) VALUES ('0007_later', '2030-01-01')"
         )
     text = refusal(opening, path)
-    assert "was written by a newer Rollcall (schema 7, this one knows 3): upgrade" in text
+    assert "was written by a newer Rollcall (schema 7, this one knows 4): upgrade" in text
 
 
 @pytest.mark.parametrize("opening", [open_database, open_readonly])

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engine.domain.effects import ForgetMember, SaveSession, SaveSpan, SettleOutbox, Status
+from engine.domain.effects import ForgetMember, SaveMember, SaveSession, SaveSpan, SettleOutbox, Status
 from engine.domain.event_effects import SaveEvent
 from engine.domain.inputs import Entry, OutboxOutcome, VoiceStateChanged
 from engine.domain.participation import attendees, entries, score
@@ -68,6 +68,10 @@ class ForgettingContract(Contract):
         """Return the ids of the dead letters."""
         raise NotImplementedError
 
+    def names(self, ledger) -> list[tuple]:
+        """Return ``(guild_id, user_id, name)``."""
+        raise NotImplementedError
+
     def forget(self, writer, it=FORGET):
         commit = writer.prepare(
             it, now=it.at, forgotten={it.user_id: it.at}, forgotten_changed=True
@@ -107,6 +111,13 @@ class ForgettingContract(Contract):
         assert found.participants == [participant(-1)]
         touched = {"anonymizedSessions": 1, "anonymizedSpans": 2, "participants": 1}
         assert counts == NOTHING | touched
+
+    def test_their_names_are_removed_in_all_guilds(self, ledger, writer):
+        names = [(GUILD, GONE, "Gone"), (GUILD + 5, GONE, "Gone there"), (GUILD, OTHER, "Other")]
+        writer.write(session(0, 9), seen(participant(GONE)), *(SaveMember(*it) for it in names))
+        counts = self.forget(writer)
+        assert self.names(ledger) == names[2:]
+        assert counts == NOTHING | {"sessions": 1, "participants": 1, "names": 2}
 
     def test_a_session_without_the_roles_stays_too(self, ledger, writer):
         """It is no session of the event, but its time is told, and others were not alone."""
@@ -259,7 +270,7 @@ class ForgettingContract(Contract):
     @given(held(), st.sampled_from([*(it for it in USERS if it > 0), 10]))
     def test_an_events_result_is_the_same_by_any_name(self, open_ledger, at_hand, user_id):
         # Who leaves at the very beginning of an event was not in it.
-        now = 1 + max([at_hand.now, *(it.span_at for it in at_hand.stays)])
+        now = 1 + max([at_hand.now, *(it.left_at or it.span_at for it in at_hand.stays)])
         at_hand = replaced(at_hand, now=now)
         event = at_hand.event
         writer = self.holding(open_ledger, at_hand)
@@ -292,6 +303,9 @@ class TestForgettingOnSqlite(OnSqlite, ForgettingContract):
     def sessions(self, ledger):
         columns = f"user_id, joined_at - {T}, left_at - {T}, status"
         return self.rows(ledger, f"SELECT {columns} FROM session ORDER BY joined_at, user_id")
+
+    def names(self, ledger):
+        return self.rows(ledger, "SELECT guild_id, user_id, name FROM member ORDER BY guild_id, user_id")
 
     def spans(self, ledger):
         columns = f"user_id, joined_at - {T}, started_at - {T}, hex(coalesce(roles, ''))"

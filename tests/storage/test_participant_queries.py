@@ -128,6 +128,7 @@ def test_a_participant_of_an_active_event_reads_as_an_attendance_report(path, re
     (found,) = reads.participants(EVENT_ID, intervals=True).items
     assert found == {
         "userId": "1",
+        "userName": None,
         "startDate": iso(T + 160),
         "endDate": iso(T + 190),
         "duration": 0.08,
@@ -254,6 +255,7 @@ def test_who_asked_to_be_forgotten_has_a_place_in_the_lists(write, reads):
 def badge(user_id, status, *, distributor="webhook", detail=None, at=T + 150):
     return {
         "userId": user_id,
+        "userName": None,
         "awardedAt": iso(at),
         "distributor": distributor,
         "status": status,

@@ -90,6 +90,7 @@ def test_a_closed_session_reads_as_the_contract_says(write, read):
             "sessionId": f"{GUILD}-{USER}-{T}",
             "guildId": str(GUILD),
             "userId": str(USER),
+            "userName": None,
             "channelId": str(CHANNEL),
             "joinTime": "2023-11-14T22:13:20.000Z",
             "leaveTime": "2023-11-14T22:14:21.001Z",

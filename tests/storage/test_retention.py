@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from engine.domain.effects import SaveSession, SaveSpan, Status
+from engine.domain.effects import SaveMember, SaveSession, SaveSpan, Status
 from engine.domain.event_effects import SaveEvent
 from engine.domain.events import EventStatus
 from engine.domain.sessions import Session
@@ -47,6 +47,10 @@ class RetentionContract(Contract):
         """Return of which sessions there are spans, by their ``joined_at`` since T."""
         raise NotImplementedError
 
+    def names(self, ledger) -> list[str]:
+        """Return what members are called, guild by guild, in order of their ids."""
+        raise NotImplementedError
+
     def prune(self, ledger, before=HORIZON) -> int:
         """Remove all that is to go; return in how many portions."""
         portions = 1
@@ -63,6 +67,14 @@ class RetentionContract(Contract):
         writer.write(session(0, 900, left_slack_ms=100), session(1, 900, 2, left_slack_ms=99))
         self.prune(ledger)
         assert self.joins(ledger) == [0]
+
+    def test_a_name_goes_with_its_members_last_session_unless_a_result_names_them(self, ledger, writer):
+        names = [SaveMember(GUILD, user, f"{user}") for user in (1, 2, 3, 4)]
+        gone, elsewhere = [session(0, 9, user) for user in (1, 2, 3, 4)], SaveMember(GUILD + 1, 1, "there")
+        writer.write(SaveEvent(OVER), seen(participant(3)), awarded(4, badges=CSV), *gone)
+        writer.write(*names, elsewhere, session(5, 1_000, 2))
+        self.prune(ledger)
+        assert self.names(ledger) == ["2", "3", "4", "there"]
 
     def test_links_go_and_the_result_stays(self, ledger, writer):
         rows = participant(1, eligible=True), participant(2)
@@ -110,6 +122,9 @@ class RetentionContract(Contract):
 class TestRetentionOnSqlite(OnSqlite, RetentionContract):
     def joins(self, ledger):
         return [at for (at,) in self.rows(ledger, f"SELECT joined_at - {T} FROM session ORDER BY 1")]
+
+    def names(self, ledger):
+        return [it for (it,) in self.rows(ledger, "SELECT name FROM member ORDER BY guild_id, user_id")]
 
     def spans(self, ledger):
         return [at for (at,) in self.rows(ledger, f"SELECT joined_at - {T} FROM span ORDER BY 1")]
