@@ -90,11 +90,13 @@ _HINT = ": is `rollcall run` running?"
 def check_config(config: ConfigFile = None, as_json: AsJson = False) -> int:
     """Check the configuration and tell all that is wrong with it."""
     from engine.config import DEFAULT_FILE, ConfigError, load
+    from engine.daemon import tracker_problems
 
     problems: list[str] = []
     try:
         loaded = load(config)
         loaded.require_gateway()
+        problems = [f"{config or DEFAULT_FILE}: {it}" for it in tracker_problems(loaded)]
     except ConfigError as error:
         problems = error.problems
     place = str(config or DEFAULT_FILE)

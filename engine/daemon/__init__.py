@@ -29,3 +29,10 @@ def simulator_main(config: "Config") -> int:
     from engine.daemon import simulator
 
     return simulator.main(config)
+
+
+def tracker_problems(config: "Config") -> list[str]:
+    """Return what is wrong with the trackers and listeners of a configuration, a line each."""
+    from engine.daemon import trackers
+
+    return trackers.problems(config)

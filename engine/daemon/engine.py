@@ -5,7 +5,7 @@ import sys
 import threading
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
@@ -13,16 +13,20 @@ from engine import directories
 from engine.daemon.badges import start_badges
 from engine.daemon.common import FAILED, WRITER_CLOSE_S, source_of, stop_on_signals, writer
 from engine.daemon.lookups import active_events, lookups, mirrors
+from engine.daemon.trackers import load_trackers, rules, start_trackers
 from engine.processes.lifeline import watch_parent
 from engine.storage.lock import DataDirLock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.actors.desk import Desk
     from engine.actors.engine import Engine
     from engine.api.server import ApiServer
     from engine.badges.delivery import DeliveryStats
     from engine.config import Config
-    from engine.inspection import Inspection
+    from engine.domain.rules import Rules
+    from engine.inspection import Described, Inspection
     from engine.storage.protocols import Stores
 
 log = structlog.get_logger(__name__)
@@ -34,6 +38,14 @@ SWITCH_INTERVAL_S = 0.001
 # Sessions and effects are acyclic and freed by their counts; Python's own thresholds would have a quarter of
 # the engine's time go into looking for cycles among them.
 GC_THRESHOLDS = (500_000, 20, 100)
+
+
+class Beside(NamedTuple):
+    """What works beside the engine's actors."""
+
+    desk: "Desk"
+    badges: "DeliveryStats"
+    trackers: "Callable[[], list[Described]]"
 
 
 def main(config: "Config") -> int:
@@ -49,13 +61,17 @@ def main(config: "Config") -> int:
         _wait_for_redis(config, stopping)
         if stopping.is_set():
             return 0
-        engine = _start_engine(config, stack)
+        loaded, opened = load_trackers(config), _open_stores(config, stack)
+        engine = _start_engine(config, opened, rules(config, loaded), stack)
         journal = writer(config, source_of("engine"), "engine.spool")
         journal.start()
         stack.callback(journal.close, WRITER_CLOSE_S)
-        badges = start_badges(config, engine, journal, stack)
-        desk = Desk(journal, engine.aftermath.answers, partitions=config.storage.partitions)
-        _start_api(config, engine, desk, badges, stack)
+        beside = Beside(
+            Desk(journal, engine.aftermath.answers, partitions=config.storage.partitions),
+            start_badges(config, engine, journal, stack),
+            start_trackers(engine, loaded, opened, journal, stack),
+        )
+        _start_api(config, engine, beside, stack)
         while not stopping.wait(CHECK_EVERY_S):
             engine.check()
             if engine.failed.is_set():
@@ -93,7 +109,15 @@ def stores(config: "Config", partition: int) -> "Stores":
     )
 
 
-def _start_engine(config: "Config", stack: ExitStack) -> "Engine":
+def _open_stores(config: "Config", stack: ExitStack) -> "list[Stores]":
+    opened: list[Stores] = []
+    for partition in range(config.storage.partitions):
+        opened.append(stores(config, partition))
+        stack.callback(opened[-1].ledger.close)
+    return opened
+
+
+def _start_engine(config: "Config", opened: "list[Stores]", wanted: "Rules", stack: ExitStack) -> "Engine":
     from engine.actors.engine import Engine, EngineSettings
 
     settings = EngineSettings(
@@ -101,19 +125,13 @@ def _start_engine(config: "Config", stack: ExitStack) -> "Engine":
         batch_max_entries=config.engine.batch_max_entries,
         park_after_ms=round(config.engine.park_after_s * 1000),
     )
-    opened: list[Stores] = []
-    for partition in range(config.storage.partitions):
-        opened.append(stores(config, partition))
-        stack.callback(opened[-1].ledger.close)
-    engine = Engine(settings, opened, config.rules)
+    engine = Engine(settings, opened, wanted)
     engine.start()
     stack.callback(engine.stop)
     return engine
 
 
-def _start_api(
-    config: "Config", engine: "Engine", desk: "Desk", badges: "DeliveryStats", stack: ExitStack
-) -> "ApiServer":
+def _start_api(config: "Config", engine: "Engine", beside: Beside, stack: ExitStack) -> "ApiServer":
     from engine.actors.view import EngineView
     from engine.api.app import create_app
     from engine.api.server import ApiServer, ListenError, refuse_open_door
@@ -121,11 +139,11 @@ def _start_api(
     from engine.storage.queries import SqlReads
 
     reads, mirrored = SqlReads(config.database), mirrors(config)
-    view: Inspection = EngineView(engine, lookups(config, mirrored, reads, badges))
+    view: Inspection = EngineView(engine, lookups(config, mirrored, reads, beside.badges, beside.trackers))
     token = config.api_token.get_secret_value() if config.api_token else None
     name = config.api.token_env
     app = partial(
-        create_app, view, reads, commands=desk, active_events=active_events(mirrored), token_env=name
+        create_app, view, reads, commands=beside.desk, active_events=active_events(mirrored), token_env=name
     )
     with_token, without = app(token, require_token=True), app(None, require_token=False)
     server = ApiServer(with_token, without, config.api.host, config.api.port, config.api_socket)

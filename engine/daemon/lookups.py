@@ -33,7 +33,13 @@ def active_events(mirrored: "Mirrors") -> Callable[[int, int | None], list[dict[
     return ask
 
 
-def lookups(config: "Config", mirrored: "Mirrors", reads: "SqlReads", badges: "DeliveryStats") -> "Lookups":
+def lookups(
+    config: "Config",
+    mirrored: "Mirrors",
+    reads: "SqlReads",
+    badges: "DeliveryStats",
+    trackers: Callable[[], list[dict[str, Any]]],
+) -> "Lookups":
     """Return what the view asks of storage."""
     from engine.actors.view import Lookups
     from engine.storage.status import StatusBoard
@@ -65,4 +71,4 @@ def lookups(config: "Config", mirrored: "Mirrors", reads: "SqlReads", badges: "D
             "badges_pending": badges.pending,
         }
 
-    return Lookups(reads.overview, reads.open_by_guild, ingest, live, deliveries)
+    return Lookups(reads.overview, reads.open_by_guild, ingest, live, deliveries, trackers)

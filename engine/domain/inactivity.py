@@ -149,8 +149,8 @@ def counted(subject: Subject, rules: TrackingRules) -> dict[str, Mark]:
 def _needed(subject: Subject, rules: TrackingRules) -> tuple[str, ...]:
     wanted = override_of(subject, rules)
     if wanted is None or wanted.trackers is None:
-        return rules.trackers
-    return tuple(label for label in rules.trackers if label in wanted.trackers)
+        return rules.trackers_of(subject.kind)
+    return tuple(label for label in rules.trackers_of(subject.kind) if label in wanted.trackers)
 
 
 def _reckoned(subject: Subject, rules: TrackingRules, at: int) -> Subject:

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from msgspec import Struct
 
 from engine.domain.events import Policy
-from engine.domain.tracking import Override
+from engine.domain.tracking import Override, SubjectKind
 
 DAY_MS = 86_400_000
 # The journal is trimmed now and then, by another clock than ours.
@@ -54,13 +54,14 @@ class EventRules(Struct, frozen=True, gc=False):
 class TrackingRules(Struct, frozen=True):
     """How trackers' marks come to a deadline, and what then, from ``[trackers]``.
 
-    ``trackers``: the labels of all that run. ``mode_all``: only while all of them hold a subject inactive
-    does its deadline run. ``combine``: which of their deadlines. ``on_expiry``: of a player. ``pause``: have
-    whoever plays pause while inactive. ``ask``: listeners decide, within ``ask_within_ms``. ``overrides``: by
-    a player's guild or an event's id.
+    ``trackers``: the labels of all that report on players, ``event_trackers`` on events (None: the same).
+    ``mode_all``: only while all of them hold a subject inactive does its deadline run. ``combine``: which of
+    their deadlines. ``on_expiry``: of a player. ``pause``: have whoever plays pause while inactive. ``ask``:
+    listeners decide, within ``ask_within_ms``. ``overrides``: by a player's guild or an event's id.
     """
 
     trackers: tuple[str, ...] = ()
+    event_trackers: tuple[str, ...] | None = None
     mode_all: bool = False
     combine: Literal["lowest", "highest", "average"] = "lowest"
     default_timeout_ms: int = 30_000
@@ -69,6 +70,12 @@ class TrackingRules(Struct, frozen=True):
     ask: bool = False
     ask_within_ms: int = 10_000
     overrides: dict[int, Override] = {}
+
+    def trackers_of(self, kind: SubjectKind) -> tuple[str, ...]:
+        """Return the labels of those that report on such subjects."""
+        if kind is SubjectKind.PLAYER or self.event_trackers is None:
+            return self.trackers
+        return self.event_trackers
 
 
 class Rules(Struct, frozen=True):

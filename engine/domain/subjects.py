@@ -15,7 +15,7 @@ from engine.domain.tracker_inputs import (
     SubjectOverridden,
     TrackersKnown,
 )
-from engine.domain.tracking import Decision, Override, Subject
+from engine.domain.tracking import Decision, Override, Subject, SubjectKind
 
 # What is told of one subject.
 Word = tuple[str, SubjectMark | EventMarked] | SubjectOverridden | ExpiryDecided | TrackersKnown
@@ -43,7 +43,7 @@ def take(subject: Subject, rules: TrackingRules, word: Word, at: int) -> Step:
 def _marked(
     subject: Subject, rules: TrackingRules, tracker: str, mark: SubjectMark | EventMarked, at: int
 ) -> Step:
-    if tracker not in rules.trackers:
+    if tracker not in rules.trackers_of(subject.kind):
         return subject, []
     if mark.inactive:
         return inactivity.mark_inactive(subject, rules, tracker, at, mark.timeout_ms)
@@ -57,7 +57,9 @@ def _wanted(word: SubjectOverridden) -> Override | None:
 
 def refusal(word: SubjectOverridden, rules: TrackingRules) -> Answer | None:
     """Refuse an override that names a tracker nobody configured: it would silently never expire."""
-    unknown = [label for label in word.trackers or () if label not in rules.trackers]
+    unknown = [
+        label for label in word.trackers or () if label not in rules.trackers_of(SubjectKind(word.kind))
+    ]
     if not unknown:
         return None
     return Answer(word.request_id, "invalid", f"no tracker is called {unknown[0]!r}", "trackers")
