@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from engine.actors.guild import describe_subject
 from engine.actors.pool import Dispatcher, PooledActor
 from engine.actors.rounds import Describe, Take
 from engine.domain.event_step import EventState, Plan, carry_out, loaded, plan
@@ -29,7 +30,7 @@ class EventActor(PooledActor):
     def on_receive(self, message: Take | Describe) -> object:
         """Take a share (tell) or describe the state (ask)."""
         if type(message) is not Take:
-            return describe(self._known())
+            return describe(self._known(), self._rules)
         self._take(message)
         return None
 
@@ -65,7 +66,7 @@ class EventActor(PooledActor):
         return self._state
 
 
-def describe(state: EventState) -> dict[str, Any]:
+def describe(state: EventState, rules: Rules) -> dict[str, Any]:
     """Return an event's whole state as plain values."""
     if state.event is None:
         return {}
@@ -74,4 +75,5 @@ def describe(state: EventState) -> dict[str, Any]:
         **event_json(event),
         "participants": [followed_json(followed(event, it)) for it in state.attendees.values()],
         "present": sum(it.stay is not None for it in state.attendees.values()),
+        "subject": state.subject and describe_subject(state.subject, rules),
     }

@@ -5,11 +5,13 @@ from typing import Any
 
 from engine.actors.pool import Dispatcher, PooledActor
 from engine.actors.rounds import Describe, Take
+from engine.domain import inactivity
 from engine.domain.guild import GuildState
 from engine.domain.ids import person
 from engine.domain.rules import Rules
 from engine.domain.sessions import Session
 from engine.domain.step import steps
+from engine.domain.tracking import Player, Subject
 from engine.domain.views import flag_names, iso
 from engine.storage.protocols import StorageError
 
@@ -43,7 +45,7 @@ class GuildActor(PooledActor):
     def on_receive(self, message: Take | Describe) -> object:
         """Take a share (tell) or describe the state (ask)."""
         if type(message) is not Take:
-            return describe(self._known())
+            return describe(self._known(), self._rules)
         self._take(message)
         return None
 
@@ -68,7 +70,7 @@ class GuildActor(PooledActor):
         return self._state
 
 
-def describe(state: GuildState) -> dict[str, Any]:
+def describe(state: GuildState, rules: Rules) -> dict[str, Any]:
     """Return a guild's whole state as plain values: ids are strings, moments ISO 8601."""
     return {
         "guildId": str(state.guild_id),
@@ -82,6 +84,33 @@ def describe(state: GuildState) -> dict[str, Any]:
         "openSessions": [_describe_session(it) for it in state.sessions.values()],
         "recentlyLeft": {person(user_id): iso(at) for user_id, at in state.left.items()},
         "recentlyCreatedChannels": {str(channel_id): iso(at) for channel_id, at in state.created.items()},
+        "bots": {str(it.user_id): str(it.channel_id) for it in state.bots.values()},
+        "player": state.player and _describe_player(state.player),
+        "subject": state.subject and describe_subject(state.subject, rules),
+    }
+
+
+def _describe_player(player: Player) -> dict[str, Any]:
+    return {
+        "channelId": str(player.channel_id),
+        "since": iso(player.since),
+        "state": player.state.name.lower(),
+        "pausedByUs": player.paused_by_us,
+    }
+
+
+def describe_subject(subject: Subject, rules: Rules) -> dict[str, Any]:
+    """Return what trackers say of a player or an event, and why it stands where it does."""
+    return {
+        "state": subject.state.name.lower(),
+        "why": inactivity.why(subject, rules.tracking),
+        "deadline": _moment(subject.deadline),
+        "marks": {
+            label: {"since": iso(it.since), "timeoutMs": it.timeout_ms} for label, it in subject.marks.items()
+        },
+        "postponedMs": subject.postponed_ms,
+        "ignored": subject.ignored,
+        "askedAt": _moment(subject.asked_at),
     }
 
 

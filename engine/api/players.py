@@ -30,4 +30,4 @@ def report_player(
 ) -> Player:
     """Report a player's state. Where the bot is in no voice channel, there is none: 409."""
     changes.report(int(guild_id), PlayerState[told.state.upper()])
-    return Player(guild_id=guild_id, state=told.state)
+    return Player.model_validate({"guildId": guild_id, "state": told.state})
