@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import structlog
 from msgspec.structs import replace
 
+from engine.actors.transitions import Transitions
 from engine.domain.attendance import Participant
 from engine.domain.effects import ForgetMember
 from engine.domain.event_effects import Answer, AwardBadges, SaveEvent
@@ -86,6 +87,7 @@ class Aftermath:
     def __init__(self) -> None:
         self.answers = Answers()
         self.drift = DriftStats()
+        self.transitions = Transitions()
         self.badges_awarded: Callable[[], None] = lambda: None
         self.listeners: Callable[[TellListeners], None] = lambda _: None
         # One at a time, beside the committer: a large event takes a second to score.
@@ -105,6 +107,7 @@ class Aftermath:
         if TellListeners in kinds:
             for it in commit.effects:
                 if type(it) is TellListeners:
+                    self.transitions.count(it)
                     self.listeners(it)
         if AwardBadges in kinds:
             self.badges_awarded()

@@ -12,6 +12,7 @@ from engine.actors.engine import Engine
 from engine.actors.metrics import badge_samples, counters, gauges, samples
 from engine.actors.partition import Inside
 from engine.actors.timers import timers
+from engine.actors.transitions import player_samples, tracker_samples
 from engine.domain.ids import partition_of
 from engine.domain.views import iso
 from engine.inspection import Described, Readiness, Sample
@@ -165,6 +166,9 @@ class EngineView:
         drift = self._engine.aftermath.drift
         yield from samples(self._engine.inside, drift, self.open_sessions(), restarts, told, _now())
         yield from badge_samples(self._lookups.badges())
+        yield from self._engine.aftermath.transitions.samples()
+        yield from player_samples(list(self._engine.published.players.copy().values()))
+        yield from tracker_samples(self._lookups.trackers())
 
 
 def _described(children: ChildActors, key: int) -> Described:
