@@ -160,7 +160,7 @@ class Tells(Listener):
 
 class Decides:
     async def player_expiring(self, snapshot):
-        return "ignore"
+        return "ignore" if snapshot.subject_id else "expire"
 
 
 class Both(Still):
