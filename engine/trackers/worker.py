@@ -3,10 +3,12 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
 from engine.trackers.context import NotJournaledError, TrackerContext
+from engine.trackers.durations import positive_s
 from engine.trackers.life import Life
 from engine.trackers.loading import LoadedTracker
 from engine.trackers.restarts import Restarts
@@ -39,8 +41,8 @@ class Worker:
     ) -> None:
         self.label, self.kinds = loaded.label, loaded.tracker.reports_on
         self._loaded, self._new_context, self._changed, self._now = loaded, new_context, changed, now
-        own_interval_s = loaded.options.poll_interval_s
-        self._interval_s = specs.default_poll_interval_s if own_interval_s is None else own_interval_s
+        interval_s = loaded.options.poll_interval_s or specs.default_poll_interval_s
+        self._interval_s = positive_s(interval_s, "poll_interval_s")
         self._limit_s = specs.run_limit_s
         self._restarts, self._counts = Restarts(), Counts()
         self._state, self._last_error = TrackerState.RUNNING, ""
@@ -95,7 +97,7 @@ class Worker:
             mode=str(self._loaded.options.mode),
             interval_s=self._interval_s if polls else None,
             state=self._state,
-            counts=self._counts,
+            counts=replace(self._counts),
             running_s=running_s,
             overdue=polls and running_s is not None and running_s > self._limit_s,
             last_error=self._last_error,

@@ -2,11 +2,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine.domain.inputs import VoiceState
 from engine.domain.rules import Rules
 from tests.domain.event_story import EventStory
 from tests.domain.story import Story, channel_of
+from tests.domain.tracker_story import TrackerStory, tracking
 
 
 @pytest.fixture
@@ -32,6 +34,25 @@ def hold() -> Iterator[Callable[..., EventStory]]:
     yield begin
     for evening in told:
         evening.check_retelling()
+
+
+@pytest.fixture
+def follow() -> Iterator[Callable[..., TrackerStory]]:
+    """Begin a story of a player in A since 0 under these rules of trackers, others beside them under ``of``.
+
+    As with events, however its journal is cut, it must end the same.
+    """
+    told: list[TrackerStory] = []
+
+    def begin(of: Rules = Rules(), *, channel: str | None = "A", **rules: Any) -> TrackerStory:  # noqa: B008
+        told.append(TrackerStory(replace(of, tracking=tracking(**rules))))
+        if channel is not None:
+            told[-1].own(0, channel)
+        return told[-1]
+
+    yield begin
+    for story in told:
+        story.check_retelling()
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from engine.domain.event_effects import (
 from engine.domain.event_step import EventState, loaded
 from engine.domain.events import Event, EventStatus
 from engine.domain.lifecycle import Standing
+from engine.domain.tracking import SubjectKind
 from tests.domain.book import Book, Row
 
 
@@ -64,7 +65,7 @@ class EventBook:
                 assert effect.request_id not in self.answers, "a request was answered twice"
                 self.answers[effect.request_id] = effect
             case _:
-                raise AssertionError(effect)
+                self.book.trackers.take(effect)
         self.writes[getattr(effect, "event_id", 0)][type(effect).__name__] += 1
         self._clear_live()
 
@@ -116,7 +117,12 @@ class EventBook:
         """Return an event's state as a restarted engine would load it."""
         event = self.events.get(event_id)
         stays, rows = ([], []) if event is None else self.attendance(event)
-        return loaded(event, self.standing(guild_id), stays, rows)
+        subject = self.book.trackers.subjects.get((SubjectKind.EVENT, event_id))
+        return loaded(event, self.standing(guild_id), stays, rows, subject)
+
+    def active_events(self) -> list[Event]:
+        """Return the events that are active."""
+        return [it for it in self.open_events() if it.status is EventStatus.ACTIVE]
 
     def open_events(self) -> list[Event]:
         """Return the events that are scheduled, active, or ended and not settled."""

@@ -8,10 +8,12 @@ from engine.domain.effects import Effect
 from engine.domain.event_inputs import EventInput
 from engine.domain.event_step import EventState, Facts, Happening, Time, carry_out, plan
 from engine.domain.guild import GuildState
-from engine.domain.inputs import Entry
+from engine.domain.inputs import Entry, GuildSnapshot, Input
 from engine.domain.partition import Admission, admit
 from engine.domain.rules import Rules
 from engine.domain.step import steps
+from engine.domain.tracker_inputs import ExpiryDecided, ScopeCommitted, SubjectOverridden, TrackersKnown
+from engine.domain.tracking import SubjectKind
 from tests.domain.event_book import EventBook
 from tests.domain.replay import Replay
 
@@ -31,7 +33,9 @@ class EventReplay(Replay):
             self._take(portion)
 
     def _take(self, batch: list[Entry]) -> None:
-        admission = admit(self.partition, "1-0", [(entry, None) for entry in batch])
+        entries = [(entry, None) for entry in batch]
+        admission = admit(self.partition, "1-0", entries, self.book.trackers.guilds())
+        self._ring(admission)
         stepped = [self._stepped(guild_id, share) for guild_id, share in admission.shares.items()]
         facts = {state.guild_id: effects for state, effects in stepped}
         effects = [self._event(*it, admission) for it in self._shares(admission, facts).items()]
@@ -57,7 +61,10 @@ class EventReplay(Replay):
         for event in self.events.open_events():
             shares[event.event_id, event.guild_id] = []
         for what, asked_at, _ in admission.asked:
-            if isinstance(what, EventInput):
+            if isinstance(what, TrackersKnown):
+                for event in self.events.active_events():
+                    shares[event.event_id, event.guild_id].append((what, asked_at))
+            elif not isinstance(what, GuildSnapshot):
                 shares[what.event_id, what.guild_id].append((what, asked_at))
         for (_, guild_id), share in shares.items():
             if guild_id in facts:
@@ -83,6 +90,7 @@ class EventReplay(Replay):
             "badges": self.events.badges,
             "answers": self.events.answers,
             "live": {event_id: it for event_id, it in self.events.live.items() if it},
+            **self.book.trackers.outcome(),
         }
 
     def crash(self) -> None:
@@ -92,10 +100,13 @@ class EventReplay(Replay):
 
 
 def portions(batch: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """Cut a batch around each request: it must find in the ledger all that was before it, and no more."""
+    """Cut a batch around each request: it must find in the ledger all that was before it, and no more.
+
+    What trackers say of events must find them as their guild has left them.
+    """
     portion: list[Entry] = []
     for entry in batch:
-        if not isinstance(entry.input, EventInput):
+        if not _is_alone(entry.input):
             portion.append(entry)
             continue
         if portion:
@@ -104,3 +115,11 @@ def portions(batch: Iterable[Entry]) -> Iterator[list[Entry]]:
         portion = []
     if portion:
         yield portion
+
+
+def _is_alone(what: Input) -> bool:
+    if isinstance(what, ScopeCommitted):
+        return any(mark.kind == SubjectKind.EVENT for mark in what.marks)
+    if isinstance(what, SubjectOverridden | ExpiryDecided):
+        return what.kind == SubjectKind.EVENT
+    return isinstance(what, EventInput | TrackersKnown)

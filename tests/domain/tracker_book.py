@@ -83,6 +83,10 @@ class TrackerBook:
         bots = dict(self.bots.get(guild_id, {}))
         return replace(state, player=self.players.get(guild_id), bots=bots, subject=subject)
 
+    def guilds(self) -> list[int]:
+        """Return the guilds of whose players trackers say something."""
+        return sorted(subject_id for kind, subject_id in self.subjects if kind is SubjectKind.PLAYER)
+
     def outcome(self) -> dict[str, object]:
         """Return what it all comes to, whatever became of the batches."""
         return {

@@ -1,6 +1,7 @@
 import time
 
 import pytest
+from structlog.testing import capture_logs
 
 from engine.trackers import TrackerContext, TrackerRuntime, TrackerSpecs, load, runtime
 from engine.trackers.loading import Loaded, LoadedTracker
@@ -59,3 +60,10 @@ def run(stage):
     yield run
     for it in running:
         it.stop()
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    """Leave out the long tracebacks of what fails on purpose."""
+    with capture_logs():
+        yield

@@ -287,6 +287,14 @@ def test_a_scope_is_entered_once(context):
         pass
 
 
+def test_a_scope_that_is_left_twice_commits_once(context, stage):
+    with context.scope() as it:
+        it.mark_inactive(1)
+    with pytest.raises(ScopeClosedError):
+        it.__exit__(None, None, None)
+    assert len(stage.commits) == 1
+
+
 def test_a_scope_that_was_let_go_of_commits_nothing(context, stage):
     it = context.scope()
     it.__enter__()
