@@ -35,7 +35,7 @@ def until(condition, what, timeout_s=DEADLINE_S, every_s=0.02):
 
 
 def toml(tables: dict[str, dict[str, Any]]) -> str:
-    """Write tables of plain values, or of tables of them; those of JSON are TOML's too."""
+    """Write tables of plain values, or of lists or tables of them; those of JSON are TOML's too."""
     lines = []
     for name, table in tables.items():
         lines += [f"[{name}]", *(f"{key} = {_value(value)}" for key, value in table.items())]
@@ -43,6 +43,8 @@ def toml(tables: dict[str, dict[str, Any]]) -> str:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
     if not isinstance(value, dict):
         return json.dumps(value)
     return "{ " + ", ".join(f"{json.dumps(key)} = {json.dumps(it)}" for key, it in value.items()) + " }"
