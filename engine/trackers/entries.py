@@ -10,7 +10,7 @@ from engine.trackers.source import Source
 
 Key = tuple[SubjectKind, int]
 # From how many marks on one look at all players is cheaper than one at each guild.
-LOOK_AT_ALL = 100
+LOOK_AT_ALL = 1_000
 # How many own words are kept before those are looked for that the engine has by now.
 PRUNE_AT = 1_000
 
@@ -81,20 +81,15 @@ class Entries:
 
     def _prune(self) -> None:
         """Forget own words that the engine has, and those of subjects that are gone."""
-        players = {it.guild_id: it.player.since for it in self._source.players() if it.player is not None}
-        events = {it.event_id: (it.guild_id, it.started_at or 0) for it in self._source.events()}
+        events = held_events(self._source, self._own)
         for key, own in list(self._own.items()):
-            guild_id, born_at = _place(key, players, events)
+            kind, subject_id = key
+            guild_id, born_at = events.get(subject_id, (0, None))
+            if kind is SubjectKind.PLAYER:
+                guild_id, born_at = subject_id, self._born([subject_id]).get(subject_id)
             if born_at != own.born_at or self._source.mark(*_of(key, guild_id), self._label) == own.mark:
                 del self._own[key]
         self._prune_at = max(PRUNE_AT, 2 * len(self._own))
-
-
-def _place(key: Key, players: dict[int, int], events: dict[int, tuple[int, int]]) -> tuple[int, int | None]:
-    kind, subject_id = key
-    if kind is SubjectKind.PLAYER:
-        return subject_id, players.get(subject_id)
-    return events.get(subject_id, (0, None))
 
 
 def _of(key: Key, guild_id: int) -> tuple[SubjectKind, int, int]:
