@@ -212,6 +212,16 @@ class Programme:
             part()
         return self
 
+    def results(self) -> dict[str, dict[str, Any]]:
+        """Return all that HTTP tells of the events, each with its ``participants`` and ``badges``."""
+        organizer = self.organizer
+        return {
+            it: organizer.event(it)
+            | {"participants": organizer.participants(it, intervals=True)}
+            | {"badges": organizer.get(f"/events/{it}/badges")["items"]}
+            for it in self.events
+        }
+
     def delivered(self) -> bool:
         """Say whether every badge has its outcome."""
         try:
