@@ -47,11 +47,8 @@ class Receiver:
 
     def badges(self):
         """Return the badges told, each as ``(event, user)``."""
-        told = {key: json.loads(body) for (key, body) in self._by_key()}
-        return Counter((it["eventId"], it["userId"]) for it in told.values())
-
-    def _by_key(self):
-        return ((headers["Idempotency-Key"], body) for headers, body in self.received)
+        by_key = {headers["Idempotency-Key"]: json.loads(body) for headers, body in self.received}
+        return Counter((it["eventId"], it["userId"]) for it in by_key.values())
 
 
 @contextmanager
