@@ -174,7 +174,7 @@ class Events:
     def _know(self, event: Event) -> None:
         """Keep an event among the open ones, or let it go when it is over and nothing more can be learned."""
         event_id = event.event_id
-        unsettled = event.status is EventStatus.ENDED and not event.settled
+        unsettled = not event.is_open and not event.settled
         self._guild_of[event_id] = event.guild_id
         waits = event.status is EventStatus.SCHEDULED and event.source == lifecycle.DISCORD
         _sort(self._followed, event, event.status is EventStatus.ACTIVE or unsettled)

@@ -210,10 +210,10 @@ def _read_anew(
 
 
 def _settled(state: EventState, share: Sequence[Happening], rules: Rules) -> tuple[EventState, list[Effect]]:
-    """Close the book of an ended event, if nothing new can be learned: last corrections, and the badges."""
+    """Close the book of an event that is over, if nothing new can be learned: the badges are given."""
     event = state.event
     connections = [what.connections for what, _ in share if isinstance(what, Time)]
-    if event is None or event.status is not EventStatus.ENDED or event.settled or not connections:
+    if event is None or event.is_open or event.settled or not connections:
         return state, []
     if not lifecycle.is_settled(event, state.standing, connections[-1], rules.min_session_ms):
         return state, []

@@ -35,8 +35,8 @@ class Event(Struct, frozen=True, gc=False):
 
     ``starts_at``, ``ends_at`` are when it is to begin and to end by itself; ``started_at``, ``ended_at`` when
     it did, the window that attendance is scored in. ``match_all``: all of the required roles, else any.
-    ``afk_channel_id``: the guild's, as of the event's last moment. ``settled``: an ended event of which
-    nothing new can be learned (see ``lifecycle.is_settled``), badges awarded.
+    ``afk_channel_id``: the guild's, as of the event's last moment. ``settled``: an event that is over and of
+    which nothing new can be learned (see ``lifecycle.is_settled``), badges awarded.
     """
 
     event_id: int

@@ -50,7 +50,7 @@ def deadline(event: Event) -> int | None:
 
 
 def is_settled(event: Event, standing: Standing, connections: Connections, min_session_ms: int) -> bool:
-    """Say whether nothing new can be learned of an ended event.
+    """Say whether nothing new can be learned of an event that is over.
 
     Its guild has been watched without a gap to its end and on, so long that a session of its last moment
     would have shown whether it was shorter than the minimum. Where the bot is in the guild no more, it is
@@ -79,9 +79,9 @@ def ended(event: Event, at: int) -> Event:
 
 
 def cancelled(event: Event, at: int) -> Event:
-    """Cancel an event; of an active one the attendance so far is kept."""
+    """Cancel an event; of an active one the attendance so far is kept, as what comes is learned."""
     ended_at = None if event.started_at is None else max(at, event.started_at)
-    return touched(event, at, status=CANCELLED, ended_at=ended_at, settled=True)
+    return touched(event, at, status=CANCELLED, ended_at=ended_at, settled=ended_at is None)
 
 
 def touched(event: Event, at: int, **changes: Any) -> Event:

@@ -47,7 +47,7 @@ class Event(Model):
 
 
 # Of a partial index SQLite makes use only where a query states its very condition.
-OPEN_EVENTS = "status < 2 OR (status = 2 AND NOT settled)"
+OPEN_EVENTS = "status < 2 OR NOT settled"
 Event.add_index(Event.event_id, where=SQL(OPEN_EVENTS), name="event_open")
 # Events are listed by when they are to begin, else by when they were made.
 Event.add_index(fn.COALESCE(Event.starts_at, Event.created_at), name="event_listed")

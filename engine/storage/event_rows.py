@@ -32,7 +32,7 @@ def find_event(connection: Connection, event_id: int) -> Event | None:
 
 
 def find_open_events(connection: Connection) -> list[Event]:
-    """Return the events that are scheduled, active, or ended and not settled, in order of their ids."""
+    """Return the events that are scheduled, active, or over and not settled, in order of their ids."""
     rows = connection.execute(f"{_EVENTS} WHERE {OPEN_EVENTS} ORDER BY event_id")
     return [read_event(row) for row in rows]
 

@@ -161,7 +161,7 @@ class SqlLedger:
             ]
 
     def open_events(self) -> list[Event]:
-        """Return this partition's events that are scheduled, active, or ended and not settled."""
+        """Return this partition's events that are scheduled, active, or over and not settled."""
         with self._snapshot() as connection:
             return [it for it in find_open_events(connection) if self._mine.has(it.guild_id)]
 

@@ -150,7 +150,7 @@ class Ledger(Protocol):
         ...
 
     def open_events(self) -> list[Event]:
-        """Return the partition's events that are scheduled, active, or ended and not settled."""
+        """Return the partition's events that are scheduled, active, or over and not settled."""
         ...
 
     def load_event(self, event_id: int) -> Event | None:

@@ -154,7 +154,7 @@ class Rows:
             (
                 it
                 for it in self.events.values()
-                if it.is_open or (it.status is EventStatus.ENDED and not it.settled)
+                if it.is_open or not it.settled
             ),
             key=lambda it: it.event_id,
         )

@@ -176,13 +176,7 @@ def held(tmp_path_factory):
 
 def look_back(daemon, simulator, programme, keys, server):
     """Ask for all there is to know of an evening, and stop the daemon."""
-    organizer, truth = programme.organizer, simulator.truth()
-    events = {
-        it: organizer.event(it)
-        | {"participants": organizer.participants(it, intervals=True)}
-        | {"badges": organizer.get(f"/events/{it}/badges")["items"]}
-        for it in programme.events
-    }
+    events, truth = programme.results(), simulator.truth()
     metrics, badges = daemon.metrics(), daemon.config.badge_file.read_text()
     exit_code = daemon.program.stop()
     recording = recording_of(daemon, server)

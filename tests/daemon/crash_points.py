@@ -4,6 +4,7 @@ A script, since it forks: ``python -m tests.daemon.crash_points FOLDER`` takes t
 ``FOLDER/tasks.json``. Each leaves its ledger in the folder and a line of JSON on standard output.
 """
 
+import hashlib
 import json
 import os
 import sys
@@ -20,13 +21,15 @@ import structlog
 
 from engine.actors import partition
 from engine.actors.aftermath import Answers, active_events
+from engine.domain.attendance import Participant
 from engine.domain.event_views import event_json, followed_json
+from engine.domain.events import Event, EventStatus
 from engine.domain.ids import person
 from engine.domain.rules import Rules
 from engine.storage.ledger import SqlLedger
 from engine.storage.live import LiveSession, RedisLiveState
-from engine.storage.protocols import Stores
-from tests.daemon.replay import Recording, cursor, run_engine, stores_at
+from engine.storage.protocols import Commit, Stores
+from tests.daemon.replay import Recording, cursor, run_engine, stores_at, tables_of
 
 decoder = msgspec.msgpack.Decoder(LiveSession)
 DEAD = 9
@@ -66,7 +69,7 @@ class Task:
     """Lives over a journal. Each dies at the ``number``-th call of its point's method, the last at none.
 
     ``points``: of one life after the other; with ``again``, the last point is that of as many lives as it
-    takes to get through the journal.
+    takes to get through the journal. Beside its ledger stand notes of what it held after each commit.
     """
 
     name: str
@@ -110,6 +113,21 @@ def mortal(stores: Stores, point: Point, number: int) -> Stores:
     return stores
 
 
+def noting(stores: Stores, notes: Path) -> Stores:
+    """Note after each commit, by its cursor, what the ledger's tables hold."""
+    ledger: Any = stores.ledger
+    commit = ledger.commit
+
+    def noted(it: Commit) -> None:
+        commit(it)
+        held = hashlib.sha256(repr(tables_of(notes.with_suffix(".db"))).encode()).hexdigest()
+        with notes.open("a") as file:
+            file.write(f"{it.state.cursor} {held}\n")
+
+    ledger.commit = noted
+    return stores
+
+
 def in_lockstep(stores: Stores) -> Stores:
     """Let the next batch wait for the commit of the one before, so that each has a commit of its own."""
     journal: Any = stores.journal
@@ -139,7 +157,8 @@ def in_a_process(work: Callable[[], int]) -> int:
 
 def die(recording: Recording, last_id: str, point: Point, number: int, batch: int) -> int:
     with stores_at(recording.url, recording.database) as stores:
-        run_engine(mortal(in_lockstep(stores), point, number), recording.rules, last_id, batch)
+        noting(in_lockstep(stores), recording.database.with_suffix(".notes"))
+        run_engine(mortal(stores, point, number), recording.rules, last_id, batch)
     return NEVER_CAME
 
 
@@ -156,16 +175,25 @@ def is_mirrored(stores: Stores) -> bool:
     """Say whether the live state is the ledger's, sessions and events."""
     live: Any = stores.live
     ledger: Any = stores.ledger
-    held = {it: dict(live.read(it)) for it in live.guilds()}
-    return held == opened(ledger) and all(_event_mirrored(live, *it) for it in active_events(ledger))
+    if {it: dict(live.read(it)) for it in live.guilds()} != opened(ledger):
+        return False
+    followed = {event.event_id: people for event, people in active_events(ledger)}
+    active = [it for it in ledger.open_events() if it.status is EventStatus.ACTIVE]
+    return all(_event_mirrored(live, ledger, it, followed[it.event_id]) for it in active)
 
 
-def _event_mirrored(live: RedisLiveState, event: Any, participants: Any) -> bool:
+def _event_mirrored(
+    live: RedisLiveState, ledger: SqlLedger, event: Event, followed: list[Participant]
+) -> bool:
     shown = event_json(event)
     everywhere = [live.active_events(event.guild_id, it) for it in (None, *event.channel_ids)]
-    followed = {person(it.user_id): followed_json(it) for it in participants}
     told = {it["userId"]: it for it in live.participants(event.event_id).values()}
-    return all(shown in (events or ()) for events in everywhere) and told == followed
+    everybody = {person(it.user_id) for it in ledger.load_attendance(event).participants}
+    return (
+        all(shown in (events or ()) for events in everywhere)
+        and told == {person(it.user_id): followed_json(it) for it in followed}
+        and told.keys() == everybody
+    )
 
 
 def opened(ledger: SqlLedger) -> dict[int, dict[int, LiveSession]]:
@@ -200,6 +228,7 @@ def main(folder: Path) -> None:
         ends = lives(task, case, last_id)
         ended = in_a_process(partial(finish, case, last_id, 500))
         told = {"task": task.name, "ends": ends, "ended": ended, "database": str(case.database)}
+        told["notes"] = str(case.database.with_suffix(".notes"))
         print(json.dumps(told), flush=True)
 
 

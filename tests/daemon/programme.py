@@ -135,7 +135,8 @@ class Programme:
         self.open_stage = guild.schedule("Open stage", guild.stage)
         guild.join(self.ada, self.hall)
         guild.join(self.ben, self.hall)
-        self.workshop = organizer.create("Workshop", self.study, minShare=0.5, policy={"countMuted": False})
+        rooms = self.study, guild.afk
+        self.workshop = organizer.create("Workshop", *rooms, minShare=0.5, policy={"countMuted": False})
         self.called_off = organizer.create("Called off", self.hall)
         now = guild.now()
         self.concert = organizer.create(
@@ -159,6 +160,7 @@ class Programme:
         organizer.until_status(self.concert, "active")
         guild.join(self.cleo, self.hall)
         guild.look_in(self.edda, self.hall)
+        guild.look_in(self.edda, guild.stage)
         guild.pass_time(STRETCH_S)
 
     def go_on(self) -> None:
@@ -178,7 +180,7 @@ class Programme:
         guild.set_voice(self.ben, self_deaf=False, self_mute=False)
         guild.give_role(self.cleo, self.role)
         guild.leave(self.ada)
-        guild.move(self.hal, self.study)
+        guild.move(self.hal, guild.afk)
         guild.look_in(self.edda, self.hall)
         guild.leave(self.fay)
         began_at = moment(organizer.event(self.workshop)["startedAt"])
@@ -209,6 +211,16 @@ class Programme:
         for part in (self.announce, self.begin, self.go_on, self.end, self.look_back):
             part()
         return self
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        """Return all that HTTP tells of the events, each with its ``participants`` and ``badges``."""
+        organizer = self.organizer
+        return {
+            it: organizer.event(it)
+            | {"participants": organizer.participants(it, intervals=True)}
+            | {"badges": organizer.get(f"/events/{it}/badges")["items"]}
+            for it in self.events
+        }
 
     def delivered(self) -> bool:
         """Say whether every badge has its outcome."""

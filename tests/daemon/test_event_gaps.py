@@ -14,6 +14,7 @@ from engine.domain.inputs import GuildSnapshot, Heartbeat
 from engine.domain.views import iso
 from tests.conftest import RunningServer
 from tests.daemon.crash_points import in_lockstep
+from tests.daemon.crashes import crash_everywhere
 from tests.daemon.event_truth import OFF_MS, EventTruth, moment
 from tests.daemon.programme import STRETCH_S, Organizer
 from tests.daemon.quiet_guild import QUIET, QuietGuild
@@ -90,7 +91,7 @@ class Stories(NamedTuple):
 def stories(tmp_path_factory):
     simulator = Simulator(tmp_path_factory.mktemp("simulator"), **QUIET, members=24)
     discord = {"api_base_url": simulator.url, "gateway": "discord"}
-    daemon = Daemon({"discord": discord, "events": {"badges": "csv"}}, {"DISCORD_TOKEN": "simulator"})
+    daemon = Daemon({"discord": discord}, {"DISCORD_TOKEN": "simulator"})
     server = RunningServer()
     try:
         daemon.run()
@@ -250,6 +251,11 @@ def test_discords_own_began_when_they_were_to_and_ended_when_it_was_noticed(stor
 def test_the_journal_taken_again_gives_the_same_rows(stories, tmp_path):
     again = tables_of(replay(stories.recording, tmp_path / "again.db"))
     assert differences(tables_of(stories.recording.database), again) == []
+
+
+def test_engines_that_die_at_every_commit_around_the_gaps_write_the_rows_of_one(stories, tmp_path):
+    died = crash_everywhere(stories.recording, ["after ledger.commit"], tmp_path)
+    assert sum(died.values()) >= len(stories.recording.records) - 1
 
 
 def test_no_badge_comes_before_the_guild_was_watched_beyond_the_end(stories, tmp_path):

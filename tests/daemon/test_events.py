@@ -27,7 +27,9 @@ def test_every_time_told_is_the_true_one(held):
 def test_the_evening_had_all_there_is_to_tell(held):
     """Else the comparison says little."""
     told = [it for event in held.events.values() for it in event["participants"]]
-    assert {reason for it in told for reason in it["reasons"]} >= {"deafened", "missing_role", "muted"}
+    assert {reason for it in told for reason in it["reasons"]} >= {
+        *("deafened", "missing_role", "muted", "afk")
+    }
     assert {it["eligible"] for it in told} == {True, False}
     assert {event["source"] for event in held.events.values()} == {"api", "discord"}
     assert {event["status"] for event in held.events.values()} == {"ended"}

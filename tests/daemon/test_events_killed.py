@@ -1,6 +1,5 @@
 """``kill -9`` of the engine at random moments of an evening of events: nothing of it is another."""
 
-import csv
 import os
 import random
 from collections import Counter
@@ -13,6 +12,7 @@ import pytest
 from tests.daemon.event_truth import EventTruth
 from tests.daemon.programme import Programme
 from tests.daemon.quiet_guild import QUIET, QuietGuild
+from tests.daemon.receiver import SECRET, receiving
 from tests.daemon.replay import Recording, cursor_of, cut_after, differences, replay, tables_of
 from tests.daemon.running import until
 
@@ -66,45 +66,54 @@ class Engines:
 def test_its_rows_its_answers_and_its_badges_are_those_of_one_life(
     installation, make_server, make_simulator, programs, tmp_path
 ):
-    """The ingest and the engine each run alone, beside a Redis of somebody else's."""
-    simulator = make_simulator(**QUIET, members=MEMBERS)
-    server = make_server().start()
-    place = installation(
-        {"DISCORD_TOKEN": "simulator"},
-        discord={"api_base_url": simulator.url, "gateway": "discord", "members_intent": True},
-        storage={"redis": server.url},
-        events={"badges": "csv"},
-    )
-    ingest, engines = programs(place.start("ingest")), Engines(place, programs)
-    until(place.ready, "the engine at work")
-    guild = QuietGuild(simulator)
-    programme = Programme(place, guild)
-    with engines.dying(KILLS, random.Random(SEED)):
-        programme.hold()
-    until(place.ready, "the last engine at work")
-    programme.organizer.rescore(programme.concert)
-    until(lambda: place.metrics()["rollcall_attendance_checks_total"] > 0, "a check")
-    assert place.metrics()["rollcall_attendance_drift_seconds"] == 0
-    programme.organizer.until_settled(programme.concert)
-    told = [(it, programme.organizer.participants(it)) for it in programme.events]
-    truth, events = simulator.truth(), [(programme.organizer.event(it), people) for it, people in told]
-    assert (ingest.stop(), engines.now.stop()) == (0, 0)
+    """Ingest and engine each run alone, beside a Redis of somebody else's and a webhook's receiver."""
+    simulator, server = make_simulator(**QUIET, members=MEMBERS), make_server().start()
+    with receiving() as receiver:
+        place = installation(
+            {"DISCORD_TOKEN": "simulator", "ROLLCALL_WEBHOOK_SECRET": SECRET},
+            discord={"api_base_url": simulator.url, "gateway": "discord", "members_intent": True},
+            storage={"redis": server.url},
+            events={"badges": "webhook", "webhook_url": receiver.url},
+        )
+        ingest, engines = programs(place.start("ingest")), Engines(place, programs)
+        until(place.ready, "the engine at work")
+        programme = Programme(place, QuietGuild(simulator))
+        hold(programme, engines, receiver)
+        events = programme.results()
+        until(lambda: place.metrics()["rollcall_attendance_checks_total"] > 0, "a check")
+        assert place.metrics()["rollcall_attendance_drift_seconds"] == 0
+        truth = simulator.truth()
+        assert (ingest.stop(), engines.now.stop()) == (0, 0)
 
     cut_after(server.url, cursor_of(place.config.database))
     recording = Recording(server.url, place.config.database, place.config.rules)
     again = tables_of(replay(recording, tmp_path / "again.db"))
     assert differences(tables_of(recording.database), again) == []
-    for event, people in events:
-        assert EventTruth(truth, event, guild.held, guild.afk).compare(people).problems == []
-    assert_each_badge_once(place.config.badge_file, again["badge"])
-    assert engines.kills > 1
+    guild = programme.guild
+    for event in events.values():
+        assert EventTruth(truth, event, guild.held, guild.afk).compare(event["participants"]).problems == []
+    receiver.check()
+    badges = [(event_id, it["userId"]) for event_id, event in events.items() for it in event["badges"]]
+    assert receiver.badges() == Counter(badges)
+    assert len(badges) == len(again["badge"])
     rows, asked = sum(map(len, again.values())), programme.organizer
     print(f"{engines.kills} kills, {rows} rows, {asked.lost} of {asked.asked} answers lost")
 
 
-def assert_each_badge_once(file, badges):
-    rows = Counter(
-        (int(it["event_id"]), int(it["user_id"])) for it in csv.DictReader(file.read_text().splitlines())
-    )
-    assert rows == Counter(badge[:2] for badge in badges)
-    assert rows
+def hold(programme, engines, receiver):
+    """Hold the evening; one engine dies while the receiver has badges and has not answered."""
+    moments = random.Random(SEED)
+    with engines.dying(KILLS, moments):
+        for part in (programme.announce, programme.begin, programme.go_on, programme.end):
+            part()
+    until(lambda: receiver.received, "badges on their way")
+    untold = set(receiver.tries)
+    engines.kill()
+    receiver.let_go.set()
+    with engines.dying(KILLS + 2, moments):
+        programme.look_back()
+    # One more end of an event, for the last engine to look at.
+    programme.organizer.rescore(programme.concert)
+    programme.organizer.until_settled(programme.concert)
+    assert engines.kills > 1
+    assert min(receiver.tries[it] for it in untold) >= 3  # the dead one's, the one that failed, the last

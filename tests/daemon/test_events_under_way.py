@@ -91,7 +91,6 @@ def test_what_was_lost_with_redis_comes_back_and_is_answered_meanwhile(under_way
         client.flushall()
     until(lambda: meeting.answered() and meeting.keys() == before, "the keys again")
     meeting.joined()
-    meeting.guild.pass_time(STRETCH_S)
 
     killed = daemon.kill_child("redis")
     until(lambda: meeting.answered() and daemon.pid("redis") != killed, "a new process of redis")

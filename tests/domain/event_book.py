@@ -125,9 +125,9 @@ class EventBook:
         return [it for it in self.open_events() if it.status is EventStatus.ACTIVE]
 
     def open_events(self) -> list[Event]:
-        """Return the events that are scheduled, active, or ended and not settled."""
+        """Return the events that are scheduled, active, or over and not settled."""
         events = (self.events[event_id] for event_id in sorted(self.events))
-        return [it for it in events if it.is_open or (it.status is EventStatus.ENDED and not it.settled)]
+        return [it for it in events if it.is_open or not it.settled]
 
 
 def stay_of(row: Row) -> Stay:

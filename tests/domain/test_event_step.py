@@ -192,3 +192,17 @@ def test_a_session_of_one_moment_dropped_again_and_again_is_not_linked(evening):
         evening.voice(12, channel)
     assert evening.links() == []
     assert evening.participants() == {1}
+
+
+def test_a_cancelled_event_is_followed_until_its_last_sessions_are_known(evening):
+    evening.held(10)
+    evening.voice(12, "A")
+    evening.voice(19.5, "A", user=2)
+    evening.cancel(20)
+    assert not evening.event().settled
+    evening.voice(20.3, None, user=2)
+    evening.beat(22)
+    assert evening.event().settled
+    assert evening.links() == [(1, 12)]
+    assert (evening.time(1), evening.time(2)) == ({"counted": 8}, {})
+    assert evening.badges() == set()

@@ -49,6 +49,7 @@ class EventsContract(Contract):
             (ACTIVE, False),
             (ACTIVE, True),
             (ENDED, False),
+            (CANCELLED, False),
         ]
 
     def test_participants_come_back_whole(self, ledger, writer):

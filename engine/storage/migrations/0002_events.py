@@ -18,7 +18,7 @@ STATEMENTS = (
         created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, settled INTEGER NOT NULL)
     """,
     "CREATE INDEX event_guild_id_started_at ON event (guild_id, started_at)",
-    "CREATE INDEX event_open ON event (event_id) WHERE status < 2 OR (status = 2 AND NOT settled)",
+    "CREATE INDEX event_open ON event (event_id) WHERE status < 2 OR NOT settled",
     "CREATE INDEX event_listed ON event (coalesce(starts_at, created_at))",
     """
     CREATE TABLE participant (
