@@ -13,10 +13,17 @@ from engine.domain.inputs import (
     GuildChanged,
     GuildsKnown,
     GuildSnapshot,
+    Input,
     MemberForgotten,
 )
 from engine.domain.partition import PartitionState
-from engine.domain.tracker_inputs import TrackersKnown
+from engine.domain.tracker_inputs import (
+    ExpiryDecided,
+    ScopeCommitted,
+    SubjectOverridden,
+    TrackersKnown,
+)
+from engine.domain.tracking import SubjectKind
 from engine.storage.protocols import DeadLetter, Record
 
 log = structlog.get_logger(__name__)
@@ -26,7 +33,9 @@ log = structlog.get_logger(__name__)
 _ALONE = frozenset({GuildsKnown, MemberForgotten, TrackersKnown, *get_args(EventInput)})
 # What changes a guild's AFK channel, or ends Discord's events with their channel.
 _OF_GUILD = frozenset({GuildSnapshot, GuildChanged, ChannelDeleted})
-_MAY_CUT = _ALONE | _OF_GUILD
+# What trackers say: of an event it must find the event as its guild has left it.
+_WORDS = frozenset({ScopeCommitted, SubjectOverridden, ExpiryDecided})
+_MAY_CUT = _ALONE | _OF_GUILD | _WORDS
 
 
 def batches(records: list[Record]) -> Iterator[list[Record]]:
@@ -38,7 +47,7 @@ def batches(records: list[Record]) -> Iterator[list[Record]]:
     for index, record in enumerate(records):
         if record.entry is None or type(what := record.entry.input) not in _MAY_CUT:
             continue
-        is_alone = type(what) in _ALONE
+        is_alone = type(what) in _ALONE or _is_about_an_event(what)
         if start < index and (is_alone or (isinstance(what, GuildSnapshot) and what.guild_id in changed)):
             yield records[start:index]
             start, changed = index, set()
@@ -49,6 +58,12 @@ def batches(records: list[Record]) -> Iterator[list[Record]]:
             changed.add(what.guild_id)
     if start < len(records):
         yield records[start:]
+
+
+def _is_about_an_event(what: Input) -> bool:
+    if isinstance(what, ScopeCommitted):
+        return any(mark.kind == SubjectKind.EVENT for mark in what.marks)
+    return isinstance(what, SubjectOverridden | ExpiryDecided) and what.kind == SubjectKind.EVENT
 
 
 def dead_letters(

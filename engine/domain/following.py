@@ -18,6 +18,7 @@ from engine.domain.participation import (
     Attendee,
     Attendees,
     closed,
+    explained,
     newcomer,
     opened,
     read,
@@ -99,6 +100,9 @@ class Following:
             known = newcomer(self.event, stay)
             self.entered.add(stay.user_id)
             self.vanished.discard(stay.user_id)
+        elif known.entered_in is None and (earlier := explained(self.event, known, stay)) is not known:
+            known = earlier
+            self.entered.add(stay.user_id)
         if stay.left_at is None:
             after = opened(self.event, known, stay)
             self._link(stay, False, after.linked)

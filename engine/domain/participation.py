@@ -70,7 +70,7 @@ def attendees(
         found[stay.user_id] = stayed(event, known, stay, alone.get(stay.user_id, NEVER))
     started_at, ends_at = window(event)
     for row in rows:
-        if started_at <= row.entered_at < ends_at:
+        if started_at <= row.entered_at < max(ends_at, started_at + 1):  # one of no length was a moment
             found[row.user_id] = _remembered(found.get(row.user_id), row)
     return found
 
@@ -94,6 +94,15 @@ def newcomer(event: Event, stay: Stay) -> Attendee:
     """Return a participant as of their first moment in the event."""
     nothing = Progress(max(reading(event, stay)[0], window(event)[0]))
     return Attendee(_entry(stay.user_id, nothing.edge), nothing, nothing, entered_in=stay.joined_at)
+
+
+def explained(event: Event, it: Attendee, stay: Stay) -> Attendee:
+    """Take the first stay of one who was seen before without a session: it may reach back to that.
+
+    Then the ledger tells no difference.
+    """
+    first, seen_at = newcomer(event, stay), it.entry.entered_at
+    return first if it.done.edge == seen_at and first.entry.entered_at <= seen_at else it
 
 
 def _entry(user_id: int, entered_at: int) -> Participant:

@@ -88,6 +88,6 @@ def test_all_at_once_comes_to_what_entry_by_entry_comes_to(make_bench, story):
             bench.start().settle()
             bench.stop()
     assert at_once.ledger.rows == one_by_one.ledger.rows
-    assert len(at_once.ledger.commits) < len(one_by_one.ledger.commits)
+    assert at_once.inside.stats.batches < one_by_one.inside.stats.batches
     event = one_by_one.ledger.rows.events[EVENT]
     assert (event.settled, event.afk_channel_id is None) == (True, False)

@@ -1,14 +1,15 @@
 """The engine in the small with its events: guilds step, events follow, all in plain dicts."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from engine.domain import scheduled
 from engine.domain.effects import Effect
-from engine.domain.event_inputs import EventInput
+from engine.domain.event_inputs import EventInput, ScheduledEventChanged, ScheduledEventGone
 from engine.domain.event_step import EventState, Facts, Happening, Time, carry_out, plan
 from engine.domain.guild import GuildState
-from engine.domain.inputs import Entry, GuildSnapshot, Input
+from engine.domain.inputs import ChannelDeleted, Entry, GuildChanged, GuildSnapshot, Input
 from engine.domain.partition import Admission, admit
 from engine.domain.rules import Rules
 from engine.domain.step import steps
@@ -38,7 +39,7 @@ class EventReplay(Replay):
         self._ring(admission)
         stepped = [self._stepped(guild_id, share) for guild_id, share in admission.shares.items()]
         facts = {state.guild_id: effects for state, effects in stepped}
-        effects = [self._event(*it, admission) for it in self._shares(admission, facts).items()]
+        effects = [self._event(*it) for it in self._shares(admission, facts).items()]
         self.told = [it for _, found in stepped for it in found]
         for state, found in stepped:
             self._adopt(state, found)
@@ -64,15 +65,24 @@ class EventReplay(Replay):
             if isinstance(what, TrackersKnown):
                 for event in self.events.active_events():
                     shares[event.event_id, event.guild_id].append((what, asked_at))
-            elif not isinstance(what, GuildSnapshot):
-                shares[what.event_id, what.guild_id].append((what, asked_at))
+                continue
+            for it in self._told(what):
+                shares[it.event_id, it.guild_id].append((it, asked_at))
         for (_, guild_id), share in shares.items():
             if guild_id in facts:
                 share.append((Facts(facts[guild_id]), now))
             share.append((Time(admission.state.connections), now))
         return shares
 
-    def _event(self, names: tuple[int, int], share: list[Happening], _: Admission[None]) -> list[Effect]:
+    def _told(self, what: EventInput | GuildSnapshot) -> Sequence[EventInput]:
+        """Return what an entry tells of each event; Discord's are told by the ids that Discord knows."""
+        mine = [it for it in self.events.open_events() if it.guild_id == what.guild_id]
+        if isinstance(what, GuildSnapshot):
+            return [] if what.scheduled_events is None else scheduled.shown(what, mine)
+        is_news = isinstance(what, ScheduledEventChanged | ScheduledEventGone)
+        return scheduled.routed(what, mine) if is_news else [what]
+
+    def _event(self, names: tuple[int, int], share: list[Happening]) -> list[Effect]:
         """Let one event take its share. What must be read is read as of before it."""
         event_id, guild_id = names
         state = self.states.get(event_id) or self.events.load(event_id, guild_id)
@@ -102,17 +112,20 @@ class EventReplay(Replay):
 def portions(batch: Iterable[Entry]) -> Iterator[list[Entry]]:
     """Cut a batch around each request: it must find in the ledger all that was before it, and no more.
 
-    What trackers say of events must find them as their guild has left them.
+    A snapshot tells of Discord's events, so what changed its guild before is in another portion. What
+    trackers say of events must find them as their guild has left them.
     """
     portion: list[Entry] = []
     for entry in batch:
-        if not _is_alone(entry.input):
-            portion.append(entry)
+        what = entry.input
+        if _is_alone(what):
+            yield from filter(None, (portion, [entry]))
+            portion = []
             continue
-        if portion:
+        if isinstance(what, GuildSnapshot) and any(_changes(it.input, what.guild_id) for it in portion):
             yield portion
-        yield [entry]
-        portion = []
+            portion = []
+        portion.append(entry)
     if portion:
         yield portion
 
@@ -123,3 +136,7 @@ def _is_alone(what: Input) -> bool:
     if isinstance(what, SubjectOverridden | ExpiryDecided):
         return what.kind == SubjectKind.EVENT
     return isinstance(what, EventInput | TrackersKnown)
+
+
+def _changes(what: Input, guild_id: int) -> bool:
+    return isinstance(what, GuildSnapshot | GuildChanged | ChannelDeleted) and what.guild_id == guild_id
