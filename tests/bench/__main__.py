@@ -38,10 +38,11 @@ class Plan:
     naive_updates: int = 3_000
     frames: int = 60_000
     event: tuple[int, int, int] = (10_000, 10_000, 200_000)
+    marks: tuple[int, int, int] = (1_000, 100_000, 200_000)
     offered_s: float = 15.0
 
 
-QUICK = Plan(1, (1_000, 100_000), 50_000, 1_000, 20_000, (10_000, 10_000, 50_000), 5.0)
+QUICK = Plan(1, (1_000, 100_000), 50_000, 1_000, 20_000, (10_000, 10_000, 50_000), offered_s=5.0)
 
 
 def run(plan: Plan) -> dict[str, Any]:
@@ -64,8 +65,16 @@ def run(plan: Plan) -> dict[str, Any]:
     whole = measure("whole_path.py", plan.frames, plan.rounds, plan.offered_s)
     say("(e) an event's start, stop and updates")
     events = medians([measure("events.py", *plan.event) for _ in range(plan.rounds)])
+    say("(f) trackers' marks, and deadlines that pass at once")
+    trackers = medians([measure("trackers.py", *plan.marks) for _ in range(plan.rounds)])
     engine = {str(size): medians(them) for size, them in runs.items()}
-    return {"machine": machine, "engine": engine, "naive": naive, "events": events, **whole}
+    return {
+        "machine": machine,
+        "engine": engine,
+        "naive": naive,
+        "events": events,
+        "trackers": trackers,
+    } | whole
 
 
 def medians(runs: list[dict[str, float]]) -> dict[str, Any]:

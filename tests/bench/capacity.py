@@ -46,7 +46,7 @@ class GatedJournal(RedisJournal):
 class Bench:
     """One engine on storage of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, rules: Rules = Rules()) -> None:  # noqa: B008 - frozen
         server = EmbeddedServer(folder, folder / "r.sock")
         server.prepare()
         self.server = Popen(server.command(), cwd=folder)
@@ -55,7 +55,7 @@ class Bench:
         self.journal = GatedJournal(server.url)
         self.ledger = SqlLedger(folder / "bench.db", 0)
         stores = Stores(self.journal, self.ledger, RedisLiveState(server.url, 0), OutboxSender(server.url))
-        self.engine = Engine(EngineSettings(), [stores], Rules())
+        self.engine = Engine(EngineSettings(), [stores], rules)
         self._seq = 0
 
     def append(self, inputs: list[Input]) -> None:

@@ -89,6 +89,15 @@ def _against_naive(size: int) -> Iterator[Goal]:
     yield Goal("    CPU per update, naive design : engine", lambda it: _against_cpu(it, size), "{:,.0f}")
 
 
+def _flat(order: str, words: str) -> Goal:
+    def ratio(figures: Figures) -> float:
+        it = figures["trackers"]
+        return float(it[f"many_{order}_cpu_us"] / it[f"few_{order}_cpu_us"])
+
+    return Goal(f"(f) CPU per mark, 100,000 subjects : 1,000, {words}", ratio, "{:.2f}", 1.5, at_most=True)
+
+
+_ORDERS = (("ordered", "in order"), ("shuffled", "at random"))
 GOALS = (
     Goal(
         "(a) updates/s, 100,000 sessions open",
@@ -123,6 +132,12 @@ GOALS = (
     ),
     Goal("(e) seconds per 1,000 participants at an event's start", partial(_per_1000, "start_s"), "{:.3f}"),
     Goal("    and at its stop", partial(_per_1000, "stop_s"), "{:.3f}"),
+    *(_flat(order, words) for order, words in _ORDERS),
+    Goal(
+        "(f) expirations/s, 100,000 deadlines at once",
+        lambda it: float(it["trackers"]["expirations_per_s"]),
+        "{:,.0f}",
+    ),
 )
 
 
@@ -152,6 +167,15 @@ def _raw(figures: Figures) -> Iterator[Row]:
     yield f"(e) an event of {it['participants']:,.0f} participants", "", "", lasted
     for name in ("outside", "inside"):
         yield f"    updates {name} one", "", f"{it[f'{name}_cpu_us']:,.1f}", ""
+    yield from _marks(figures["trackers"])
+
+
+def _marks(it: Figures) -> Iterator[Row]:
+    for (order, words), name in product(_ORDERS, ("few", "many")):
+        cpu_us = f"{it[f'{name}_{order}_cpu_us']:,.1f}"
+        yield f"(f) trackers' marks, {words}, {it[name]:,.0f} subjects", "", cpu_us, ""
+    each = f"{it['many']:,.0f} of them"
+    yield "    deadlines that pass at once", f"{it['expirations_per_s']:,.0f}", "", each
 
 
 def _offered(it: Figures) -> Iterator[Row]:
