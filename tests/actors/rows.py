@@ -151,11 +151,7 @@ class Rows:
 
     def open_events(self) -> list[Event]:
         return sorted(
-            (
-                it
-                for it in self.events.values()
-                if it.is_open or not it.settled
-            ),
+            (it for it in self.events.values() if it.is_open or not it.settled),
             key=lambda it: it.event_id,
         )
 
