@@ -16,7 +16,7 @@ from tests.conftest import RunningServer
 from tests.daemon.crash_points import in_lockstep
 from tests.daemon.crashes import crash_everywhere
 from tests.daemon.event_truth import OFF_MS, EventTruth, moment
-from tests.daemon.programme import STRETCH_S, Organizer
+from tests.daemon.programme import Organizer
 from tests.daemon.quiet_guild import QUIET, QuietGuild
 from tests.daemon.replay import (
     Recording,
@@ -33,7 +33,7 @@ from tests.daemon.truth import LATE_MS, MIN_MS, Window
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow]
 
-LEAD_MS = 2_000  # from when a story is arranged to its gap
+LEAD_MS = 1_500  # from when a story is arranged to its gap
 GAP_MS = 1_500  # that the gap lasts at least
 STRICT = {"slack": "strict", "countBridged": False}
 GENEROUS = {"slack": "generous", "countBridged": True}
@@ -183,7 +183,7 @@ def during(story):
 def after(story):
     guild, organizer = story.guild, story.organizer
     guild.join(guild.outside[7], guild.channels[0])
-    guild.pass_time(STRETCH_S)
+    guild.pass_time(MIN_MS / 1000)
     ends_at = guild.now()
     for event_id in story.events["over"] + story.events["out of"]:
         organizer.stop(event_id)

@@ -102,7 +102,6 @@ def test_what_was_lost_with_redis_comes_back_and_is_answered_meanwhile(under_way
 
     meeting.organizer.stop(meeting.event_id)
     until(lambda: meeting.keys() == {}, "the end of the keys")
-    meeting.organizer.until_settled(meeting.event_id)
     people, truth = meeting.organizer.participants(meeting.event_id), simulator.truth()
     assert last in {it["userId"] for it in people}
     event = meeting.organizer.event(meeting.event_id)

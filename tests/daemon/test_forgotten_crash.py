@@ -6,10 +6,10 @@ from engine.domain.inputs import MemberForgotten
 from engine.domain.rules import EventRules, Rules
 from engine.storage.writer import JournalWriter
 from tests.actors.test_events import EVENING, GUILD, beat, moved
-from tests.daemon.crash_points import DEAD, Task
+from tests.daemon.crash_points import Task
+from tests.daemon.crashes import EACH, INDEX, crash, deaths
 from tests.daemon.replay import Recording, replay, tables_of
 from tests.daemon.running import until
-from tests.daemon.test_crash_points import EACH, INDEX, crash  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow]
 
@@ -46,7 +46,7 @@ def recording(make_server, tmp_path):
     return told
 
 
-def test_wherever_it_dies_the_same_is_forgotten(recording, crash):  # noqa: F811
+def test_wherever_it_dies_the_same_is_forgotten(recording, tmp_path):
     rows = tables_of(recording.database)
     assert {row[1] for row in rows["participant"]} == {-1, -2, -3, 2, 3}
     assert {user_id for _, user_id, _ in rows["forgotten"]} == {1, 3, 4, 99}
@@ -60,8 +60,9 @@ def test_wherever_it_dies_the_same_is_forgotten(recording, crash):  # noqa: F811
             Task(f"at-{INDEX[point]}", [(INDEX[point], number)], again=point not in once)
             for point, number in lasting.items()
         ],
+        tmp_path,
     )
-    died = {it["task"]: it["ends"].count(DEAD) for it in told}
+    died = {it["task"]: deaths(it) for it in told}
     assert died[f"at-{INDEX['after ledger.commit']}"] >= len(STORY) - 1
     assert died[f"at-{INDEX['after ledger.wipe']}"] > len(rows["forgotten"])
     assert min(died.values()) > 0
