@@ -96,14 +96,14 @@ def _create(event: Event | None, what: CreateEvent, rules: EventRules) -> Event:
         created_at=what.at,
         updated_at=what.at,
     )
-    return _checked(_with_fields(blank, what.fields, what.at), what.at)
+    return _checked(_with_fields(blank, what.fields, what.at), what.fields, what.at)
 
 
 def _change(event: Event | None, what: ChangeEvent, _: EventRules) -> Event:
     event = _known(event, what.event_id)
     if event.status is CANCELLED:
         raise Refused("conflict", "the event was cancelled")
-    changed = _checked(_with_fields(event, what.fields, what.at), what.at)
+    changed = _checked(_with_fields(event, what.fields, what.at), what.fields, what.at)
     # What is learned of the new window, and whom it makes eligible, comes with the next heartbeat.
     return replace(changed, settled=False) if changed.status is ENDED else changed
 
@@ -122,16 +122,23 @@ def _with_fields(event: Event, fields: EventFields, at: int) -> Event:
     return touched(event, at, **given)
 
 
-def _checked(event: Event, at: int) -> Event:
-    """Refuse what cannot be: no channel, an end before the beginning, a past that lies ahead."""
+def _checked(event: Event, fields: EventFields, at: int) -> Event:
+    """Refuse what cannot be: no channel, an end before the beginning, a past that lies ahead.
+
+    Times that the request leaves alone are as they are, however early it was made.
+    """
     if not event.channel_ids:
         raise Refused("invalid", "names no channel", "voiceChannelIds")
     begins_at, ends_at = event.started_at or event.starts_at, event.ended_at or event.ends_at
+    moves_start, moves_end = isinstance(fields.starts_at, int), isinstance(fields.ends_at, int)
     if begins_at is not None and ends_at is not None and ends_at <= begins_at:
-        raise Refused("invalid", "must lie after the event's beginning", "endsAt")
-    if event.started_at is not None and event.started_at > at:
+        if moves_end:
+            raise Refused("invalid", "must lie after the event's beginning", "endsAt")
+        if moves_start:
+            raise Refused("invalid", "must lie before the event's end", "startsAt")
+    if moves_start and event.started_at is not None and event.started_at > at:
         raise Refused("invalid", "must not lie ahead: the event has begun", "startsAt")
-    if event.ended_at is not None and event.ended_at > at:
+    if moves_end and event.ended_at is not None and event.ended_at > at:
         raise Refused("invalid", "must not lie ahead: the event has ended", "endsAt")
     return event
 

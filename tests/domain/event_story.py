@@ -32,7 +32,7 @@ from engine.domain.inputs import (
     VoiceState,
     VoiceStateChanged,
 )
-from engine.domain.participation import score
+from engine.domain.participation import followed, score
 from engine.domain.rules import Rules
 from tests.domain.event_replay import EventReplay
 from tests.domain.story import GUILD, channel_of, letter_of, ms, s
@@ -165,6 +165,16 @@ class EventStory(EventReplay):
         it = self.events.live[event][user]
         return s(it.start_at), s(it.end_at), it.counted_ms / 1000
 
+    def rebuilt_live(self, event: int = EVENT) -> dict[int, Participant]:
+        """Return what the live state is rebuilt to, from nothing but the ledger."""
+        state = self.events.load(event, GUILD)
+        return {user: followed(state.event, it) for user, it in state.attendees.items()}
+
+    def stretch(self, user: int = 1, event: int = EVENT) -> tuple[float | None, float | None]:
+        """Return (startDate, endDate) of a row."""
+        it = self.row(user, event)
+        return s(it.start_at), s(it.end_at)
+
     def time(self, user: int = 1, event: int = EVENT) -> dict[str, float]:
         """Return what a participant's time comes to by now, by reason, in seconds."""
         return seconds_of(self.result(event)[user])
@@ -190,10 +200,6 @@ class EventStory(EventReplay):
 
 def seconds_of(it: Participant) -> dict[str, float]:
     return {name: it.tally[reason] / 1000 for name, reason in REASONS.items() if it.tally[reason]}
-
-
-def stretch(it: Participant) -> tuple[float | None, float | None]:
-    return s(it.start_at), s(it.end_at)
 
 
 def _fields(channels: str | None = None, **fields: Any) -> EventFields:
