@@ -9,7 +9,7 @@ from engine.domain.event_inputs import EventInput
 from engine.domain.event_step import EventState, Facts, Happening, Time, carry_out, plan
 from engine.domain.events import EventStatus
 from engine.domain.guild import GuildState
-from engine.domain.inputs import Entry, GuildSnapshot, Input
+from engine.domain.inputs import Entry, GuildLost, GuildSnapshot, Input
 from engine.domain.participation import attendees, score
 from engine.domain.partition import Admission, admit
 from engine.domain.rules import Rules
@@ -113,7 +113,10 @@ def portions(batch: Iterable[Entry]) -> Iterator[list[Entry]]:
     """
     portion: list[Entry] = []
     for entry in batch:
-        if not _is_alone(entry.input):
+        if _is_of_event(entry.input) and any(isinstance(it.input, GuildLost) for it in portion):
+            yield portion
+            portion = []
+        if not isinstance(entry.input, EventInput | TrackersKnown):
             portion.append(entry)
             continue
         if portion:
@@ -124,9 +127,7 @@ def portions(batch: Iterable[Entry]) -> Iterator[list[Entry]]:
         yield portion
 
 
-def _is_alone(what: Input) -> bool:
+def _is_of_event(what: Input) -> bool:
     if isinstance(what, ScopeCommitted):
         return any(mark.kind == SubjectKind.EVENT for mark in what.marks)
-    if isinstance(what, SubjectOverridden | ExpiryDecided):
-        return what.kind == SubjectKind.EVENT
-    return isinstance(what, EventInput | TrackersKnown)
+    return isinstance(what, SubjectOverridden | ExpiryDecided) and what.kind == SubjectKind.EVENT

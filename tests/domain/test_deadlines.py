@@ -3,13 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from engine.domain.inactivity import LATEST
+from engine.domain.inactivity import LATEST, mark_active, mark_inactive
 from engine.domain.inputs import VoiceStateChanged
 from engine.domain.tracker_inputs import ScopeCommitted, SubjectMark
-from engine.domain.tracking import Decision, SubjectKind, SubjectState
+from engine.domain.tracking import Decision, Subject, SubjectKind, SubjectState
 from tests.domain.ingest import GUILDS
 from tests.domain.story import GUILD, channel_of, ms
-from tests.domain.tracker_story import OWN, mark
+from tests.domain.tracker_story import OWN, mark, tracking
 
 ACTIVE, SUSPECTED, INACTIVE, EXPIRING, EXPIRED = SubjectState
 EXPIRE, POSTPONE, IGNORE = Decision
@@ -30,6 +30,13 @@ def test_an_active_mark_of_one_that_did_not_hold_it_changes_nothing(follow):
     told = story.lines()
     story.active(20, "b")
     assert (story.lines(), story.deadline(), story.book.trackers.saves) == (told, 30, 1)
+
+
+def test_what_a_tracker_says_again_has_no_transition():
+    subject, _ = mark_inactive(Subject(SubjectKind.PLAYER, GUILD), tracking(), "a", 0)
+    assert mark_active(subject, tracking(), "b", 5) == (subject, [])
+    assert mark_inactive(subject, tracking(), "a", 5) == (subject, [])
+    assert mark_inactive(subject, tracking(), "a", 5, 60_000)[1] == []
 
 
 def test_a_changed_timeout_moves_the_deadline_from_since_on(follow):

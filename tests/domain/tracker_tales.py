@@ -76,7 +76,8 @@ def history(often: tuple[str, ...], words: dict[str, Any]) -> st.SearchStrategy[
 
 OFTEN = ("mark", "mark", "mark", "mark", "free", "free", "decide", "time")
 player_histories = history((*OFTEN, "come", "come", "report"), WORDS | PLAYERS)
-event_histories = history(OFTEN, {name: it for name, it in WORDS.items() if name != "report"})
+event_words = {name: it for name, it in WORDS.items() if name != "report"}
+event_histories = history(OFTEN, event_words) | history(OFTEN, event_words | {"lose": st.none()})
 rules_drawn = st.builds(
     TrackingRules,
     trackers=st.sampled_from([("a", "b"), LABELS, ("a",)]),
@@ -234,6 +235,14 @@ class EventTale(Tale):
     def look(self) -> None:
         if self.subject is not None and self.subject.abandoned_at is not None:
             self.window = self.window[0], self.subject.abandoned_at
+            self.close()
+
+    def do_lose(self, _: None) -> None:
+        """The bot is in the guild no more: nobody can be seen attending."""
+        self.then("time")
+        self.append(GuildLost(self.now, GUILD))
+        if self.subject is not None:
+            self.window = self.window[0], self.now
             self.close()
 
     def do_stop(self, _: None) -> None:
