@@ -195,7 +195,7 @@ ClassName = Annotated[str, Field(max_length=500, pattern=r"^[A-Za-z_][\w.]*:[A-Z
 class UsersTracker(Table):
     """A player is inactive while fewer than ``threshold`` people listen."""
 
-    threshold: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    threshold: Annotated[int, Field(ge=0, le=1_000_000)] = 1
     count_bots: bool = False
     count_deafened: bool = True
     timeout_s: Timeout | None = None
@@ -210,12 +210,14 @@ class IdleTracker(Table):
     )
     timeout_s: Timeout | None = None
     initial_timeout_s: Timeout | None = None
+    track_new_players: bool = True
 
 
 class AbandonedTracker(Table):
     """An event is inactive while nobody who would count is in its channels."""
 
-    timeout_s: Timeout | None = None
+    timeout_s: Timeout = 300.0
+    initial_timeout_s: Timeout = 1800.0
 
 
 class Custom(Table):
@@ -225,6 +227,7 @@ class Custom(Table):
 
     class_name: Annotated[ClassName, Field(alias="class")]
     options: dict[str, Any] = {}
+    label: Annotated[str, Field(min_length=1, max_length=64)] | None = None
 
 
 class SubjectOverride(Table):

@@ -105,7 +105,7 @@ class Partition(pykka.ThreadingActor):
     def __init__(self, settings: PartitionSettings, stores: Stores, shared: Shared, rules: Rules) -> None:
         super().__init__()
         self.settings, self._stores, self._supervisor = settings, stores, shared.supervisor
-        self._rules = rules
+        self._rules, self._shared = rules, shared
         dispatcher, supervisor = shared.dispatcher, shared.supervisor
         self.stats = PartitionStats()
         self.committer_stats = CommitterStats()
@@ -158,7 +158,10 @@ class Partition(pykka.ThreadingActor):
 
     def _begin(self) -> Inside:
         self.state = self.stats.state = self._stores.ledger.load_partition()
-        self.alarms.begin(self._stores.ledger.subjects())
+        ledger, publish = self._stores.ledger, self._shared.published.guild
+        self.alarms.begin(ledger.subjects())
+        for guild_id in ledger.players():  # of an earlier life, for trackers to see
+            publish(self._load(guild_id))
         self.events.begin()
         self.actor_ref.tell(_Turn())
         return Inside(

@@ -1,6 +1,6 @@
 """What a partition reads: in which portions it is taken, and where in the journal it stands."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import get_args
 
 import structlog
@@ -11,18 +11,14 @@ from engine.domain.forgetting import blotted
 from engine.domain.inputs import (
     ChannelDeleted,
     GuildChanged,
+    GuildLost,
     GuildsKnown,
     GuildSnapshot,
     Input,
     MemberForgotten,
 )
 from engine.domain.partition import PartitionState
-from engine.domain.tracker_inputs import (
-    ExpiryDecided,
-    ScopeCommitted,
-    SubjectOverridden,
-    TrackersKnown,
-)
+from engine.domain.tracker_inputs import ExpiryDecided, ScopeCommitted, SubjectOverridden, TrackersKnown
 from engine.domain.tracking import SubjectKind
 from engine.storage.protocols import DeadLetter, Record
 
@@ -31,39 +27,44 @@ log = structlog.get_logger(__name__)
 # What they do depends on all that was before, and on nothing that comes after: requests and facts of events
 # find in the ledger who was there by then.
 _ALONE = frozenset({GuildsKnown, MemberForgotten, TrackersKnown, *get_args(EventInput)})
-# What changes a guild's AFK channel, or ends Discord's events with their channel.
-_OF_GUILD = frozenset({GuildSnapshot, GuildChanged, ChannelDeleted})
-# What trackers say: of an event it must find the event as its guild has left it.
-_WORDS = frozenset({ScopeCommitted, SubjectOverridden, ExpiryDecided})
-_MAY_CUT = _ALONE | _OF_GUILD | _WORDS
+# What changes a guild's AFK channel, or ends events with their channel or with all.
+_OF_GUILD = GuildSnapshot | GuildChanged | ChannelDeleted | GuildLost
+_OF_SUBJECTS = ScopeCommitted | SubjectOverridden | ExpiryDecided
+_MAY_CUT = _ALONE | {*get_args(_OF_GUILD), *get_args(_OF_SUBJECTS)}
 
 
 def batches(records: list[Record]) -> Iterator[list[Record]]:
     """Cut what was read into batches that each come to what their entries would come to one by one.
 
-    A snapshot tells what became of events, so what changed its guild before is in another batch.
+    A snapshot tells what became of events, and trackers speak of those that go on: what changed their guild
+    before is in another batch.
     """
     start, changed = 0, set[int]()
     for index, record in enumerate(records):
         if record.entry is None or type(what := record.entry.input) not in _MAY_CUT:
             continue
-        is_alone = type(what) in _ALONE or _is_about_an_event(what)
-        if start < index and (is_alone or (isinstance(what, GuildSnapshot) and what.guild_id in changed)):
+        is_alone = type(what) in _ALONE
+        if start < index and (is_alone or not changed.isdisjoint(_looks_at(what))):
             yield records[start:index]
             start, changed = index, set()
         if is_alone:
             yield [record]
             start, changed = index + 1, set()
-        elif isinstance(what, GuildSnapshot | GuildChanged | ChannelDeleted):
+        elif isinstance(what, _OF_GUILD):
             changed.add(what.guild_id)
     if start < len(records):
         yield records[start:]
 
 
-def _is_about_an_event(what: Input) -> bool:
+def _looks_at(what: Input) -> Iterable[int]:
+    """Return the guilds whose events an entry finds as their guild has left them."""
+    if isinstance(what, GuildSnapshot):
+        return (what.guild_id,)
     if isinstance(what, ScopeCommitted):
-        return any(mark.kind == SubjectKind.EVENT for mark in what.marks)
-    return isinstance(what, SubjectOverridden | ExpiryDecided) and what.kind == SubjectKind.EVENT
+        return [mark.guild_id for mark in what.marks if mark.kind == SubjectKind.EVENT]
+    if isinstance(what, SubjectOverridden | ExpiryDecided) and what.kind == SubjectKind.EVENT:
+        return (what.guild_id,)
+    return ()
 
 
 def dead_letters(

@@ -71,7 +71,7 @@ def _specs(config: "Config") -> TrackerSpecs:
 
 
 def _spec(it: "Custom") -> ClassSpec:
-    return ClassSpec(it.class_name, it.options)
+    return ClassSpec(it.class_name, it.options, it.label)
 
 
 def _options(table: "Table") -> dict[str, Any]:

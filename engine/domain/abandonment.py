@@ -32,6 +32,7 @@ class Trackers:
 
     def pass_time(self, event: Event | None, now: int) -> Event | None:
         """Let time pass up to ``now``, each deadline at its own time; the event's own goes first."""
+        self._let_go(event)
         if event is not None and self.subject is not None:
             ends_at = lifecycle.deadline(event)
             until = now if ends_at is None else min(now, ends_at - 1)

@@ -20,12 +20,12 @@ IN_A_ROW = 32
 class Changes(AsyncIterator[int]):
     """Guilds of which something that ``look`` shows has changed, oldest change first; endless.
 
-    It begins with those of ``first``, so that nothing is missed between a first look and the subscription.
+    It begins with those that ``first`` returns, which is asked after the subscription: nothing is missed.
     Changes of one guild that come faster than they are taken are one: so there wait never more than there are
     guilds, and whoever looks then sees the latest. For use in one event loop.
     """
 
-    def __init__(self, source: Source, look: Look, first: Iterable[int]) -> None:
+    def __init__(self, source: Source, look: Look, first: Callable[[], Iterable[int]]) -> None:
         self._source, self._look = source, look
         self._loop = asyncio.get_running_loop()
         self._called = asyncio.Event()
@@ -33,8 +33,9 @@ class Changes(AsyncIterator[int]):
         self._pending: OrderedDict[int, None] = OrderedDict()
         self._seen: dict[int, Sight] = {}
         self._in_a_row = 0
-        self._first = set(first)
+        self._first: set[int] = set()
         self._end: Callable[[], None] | None = source.subscribe(_weakly(self._changed))
+        self._first.update(first())
         for guild_id in self._first:
             self._changed(guild_id)
 

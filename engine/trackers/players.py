@@ -41,7 +41,7 @@ class PlayerRegistry:
 
         It begins with those that are there. Call it in ``run``. See ``VoiceView.changes``.
         """
-        return Changes(self._source, _sight, [it.guild_id for it in self._source.players()])
+        return Changes(self._source, _sight, lambda: [it.guild_id for it in self._source.players()])
 
     def report(self, guild_id: int, state: PlayerState) -> None:
         """Tell what a guild's player does now, for whoever plays. Raises ``StorageError`` if all is full."""

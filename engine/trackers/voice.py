@@ -62,9 +62,11 @@ class VoiceView:
         are taken become one per guild. A guild comes again, too, when a tracker's mark of its player is set
         or taken. Call it where an event loop runs: in ``run``.
         """
-        first = [it.guild_id for it in self._source.players()]
-        first += [it.guild_id for it in self._source.events()]
-        return Changes(self._source, _voice, first)
+        return Changes(self._source, _voice, self._looked_at)
+
+    def _looked_at(self) -> set[int]:
+        players, events = self._source.players(), self._source.events()
+        return {it.guild_id for it in players} | {it.guild_id for it in events}
 
     def subscribe(self, callback: Callback) -> Callable[[], None]:
         """Have ``callback(guild_id)`` called for each of ``changes``, one by one; return what ends it.

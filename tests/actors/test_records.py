@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.actors.records import batches
 from engine.domain.event_inputs import (
     ChangeEvent,
     CreateEvent,
@@ -15,13 +16,24 @@ from engine.domain.event_inputs import (
 from engine.domain.inputs import (
     Channel,
     ChannelDeleted,
+    Entry,
     GuildChanged,
+    GuildLost,
     GuildSnapshot,
     Heartbeat,
     ShardBeat,
     VoiceStateChanged,
 )
 from engine.domain.rules import EventRules, Rules
+from engine.domain.tracker_inputs import (
+    ExpiryDecided,
+    ScopeCommitted,
+    SubjectMark,
+    SubjectOverridden,
+    TrackersKnown,
+)
+from engine.domain.tracking import SubjectKind
+from engine.storage.protocols import Record
 
 GUILD, ROOM, ELSEWHERE, AFK, EVENT = 1 << 22, 7, 8, 9, 900
 RULES = Rules(events=EventRules(distributor="csv"))
@@ -91,3 +103,35 @@ def test_all_at_once_comes_to_what_entry_by_entry_comes_to(make_bench, story):
     assert at_once.inside.stats.batches < one_by_one.inside.stats.batches
     event = one_by_one.ledger.rows.events[EVENT]
     assert (event.settled, event.afk_channel_id is None) == (True, False)
+
+
+LOST = GuildLost(6_000, GUILD)
+PLAYER, OF_EVENT = SubjectKind
+
+
+def scope(kind, guild_id=GUILD):
+    """A scope whose mark that matters stands behind another guild's."""
+    marks = (SubjectMark(2 << 22, OF_EVENT, 901, True), SubjectMark(guild_id, kind, EVENT, True))
+    return ScopeCommitted(7_000, "quiet", marks)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "cut"),
+    [
+        ((LOST, snapshot(6_001)), [1, 1]),
+        ((LOST, moved(6_500, 1), scope(OF_EVENT)), [2, 1]),
+        ((ChannelDeleted(6_000, GUILD, ROOM), SubjectOverridden(7_000, GUILD, OF_EVENT, EVENT)), [1, 1]),
+        ((LOST, ExpiryDecided(7_000, GUILD, OF_EVENT, EVENT, 6_500, 0)), [1, 1]),
+        ((scope(OF_EVENT), LOST, moved(7_000, 1)), [3]),
+        ((LOST, scope(PLAYER), SubjectOverridden(7_000, GUILD, PLAYER, GUILD)), [3]),
+        ((LOST, scope(OF_EVENT, 3 << 22)), [2]),
+        ((scope(OF_EVENT), scope(OF_EVENT), scope(OF_EVENT)), [3]),
+        ((LOST, TrackersKnown(7_000, ()), scope(OF_EVENT)), [1, 1, 1]),
+    ],
+)
+def test_trackers_and_snapshots_find_events_as_their_guild_has_left_them(inputs, cut):
+    entries = [Entry("a", number, what) for number, what in enumerate(inputs)]
+    records = [Record(f"{it.seq}-0", it, b"", "") for it in entries]
+    portions = list(batches(records))
+    assert [len(it) for it in portions] == cut
+    assert [it for portion in portions for it in portion] == records

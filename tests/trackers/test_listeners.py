@@ -164,7 +164,7 @@ def test_one_that_raises_is_logged_and_skips_nobody(tell, until, is_async, error
     assert [log["listener"] for log in logs if log["event"] == "listener_failed"] == [
         "listener-0.player_active"
     ] * 2
-    assert (it.deliveries.failed, it.deliveries.told) == (2, 2)
+    until(lambda: (it.deliveries.failed, it.deliveries.told) == (2, 2))
 
 
 def test_a_tracker_with_the_methods_is_a_listener(stage, run, until):

@@ -146,6 +146,19 @@ async def test_changes_begin_with_what_there_is_to_look_at(voice, players, stage
     assert await stays_quiet(changes)
 
 
+@pytest.mark.parametrize("kind", ["voice", "players"])
+async def test_who_comes_during_the_first_look_is_not_missed(kind, voice, players, stage, monkeypatch):
+    look = stage.players
+
+    def look_and_miss():
+        found = look()
+        stage.play(7)
+        return found
+
+    monkeypatch.setattr(stage, "players", look_and_miss)
+    assert await next_of({"voice": voice, "players": players}[kind].changes()) == 7
+
+
 async def test_each_change_of_voice_comes(voice, stage):
     changes = voice.changes()
     for change in (
