@@ -44,6 +44,13 @@ class StillEngine:
     def journal(self) -> list[dict[str, Any]]:
         return [{"partition": 0, "cursor": "5-0", "lastId": "7-0", "length": 7, "lag": 2}]
 
+    def trackers(self) -> list[dict[str, Any]]:
+        return [{"label": "users", "mode": "realtime", "state": "running", "runs": 1, "lastError": None}]
+
+    def timers(self) -> list[dict[str, Any]]:
+        moment = {"at": "2026-03-01T18:00:30.000Z", "inSeconds": 12.5}
+        return [moment | {"what": "player expires", "guildId": "10"}]
+
     def live(self) -> dict[str, Any]:
         self.asked.set()
         if self.hold is not None:
