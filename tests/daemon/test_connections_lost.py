@@ -65,7 +65,8 @@ def repeated(records):
         source, seq = record.entry.source, record.entry.seq
         assert seq <= taken[source] + 1, f"{source} has no entry {taken[source] + 1}"
         taken[source] = max(taken[source], seq)
-    assert len(taken) == 1
+    lives = [source for source in taken if source.startswith("ingest-")]
+    assert len(lives) == 1  # beside the engine's own writer
     return len(records) - sum(taken.values())
 
 
