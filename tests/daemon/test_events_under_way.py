@@ -118,7 +118,6 @@ def test_roles_are_granted_once_the_event_is_over(under_way):
     simulator.fault("fail_rest", path="/roles/", kind="lost_reply", count=5)
     party = Party(daemon, QuietGuild(simulator))
     until(lambda: holders(simulator, role_id) - before, "the first role")
-    party.until_all("pending")
     daemon.back("ingest", daemon.kill_child("ingest"))
     party.until_all("delivered")
     assert holders(simulator, role_id) - before == party.stay - before
