@@ -47,9 +47,14 @@ class EventTruth:
         self.problems: list[str] = []
         self.furthest_ms, self.compared = 0, 0
         self.stays: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        # Moments at which somebody may be seen who truly had no time in the event: they left just before the
+        # start, or within the millisecond, and their leaving is heard of later.
+        self.glimpses: dict[str, list[int]] = defaultdict(list)
         for it in truth["presences"]:
             if self._overlaps(it, truth["now"]):
                 self.stays[it["user_id"]].append(it | {"left_at": it["left_at"] or truth["now"]})
+            elif self._in_channel(it) and it["left_at"]:
+                self.glimpses[it["user_id"]].append(max(it["left_at"], self.window.start))
 
     def compare(self, participants: Iterable[dict[str, Any]]) -> "EventTruth":
         """Compare with an event's participants, as HTTP tells of them."""
@@ -67,12 +72,15 @@ class EventTruth:
         return [part for stay in self._lasting(user_id) for part in self._cut(stay)]
 
     def _overlaps(self, it: dict[str, Any], now: int) -> bool:
-        mine = it["guild_id"] == self.event["guildId"] and it["channel_id"] in self.event["voiceChannelIds"]
         begins_at, ends_at = (
             max(it["joined_at"], self.window.start),
             min(it["left_at"] or now, self.window.end),
         )
-        return mine and not it["bot"] and begins_at < ends_at
+        return self._in_channel(it) and begins_at < ends_at
+
+    def _in_channel(self, it: dict[str, Any]) -> bool:
+        mine = it["guild_id"] == self.event["guildId"] and it["channel_id"] in self.event["voiceChannelIds"]
+        return mine and not it["bot"]
 
     def _lasting(self, user_id: str) -> Iterator[dict[str, Any]]:
         """Yield the stays that are long enough for a session."""
@@ -130,7 +138,11 @@ class EventTruth:
         for reason in sums.keys() | seen.keys():
             self._check(user_id, reason, sums.get(reason, 0), round(seen.get(reason, 0) * 1000), len(parts))
         entered_at = max(min(it["joined_at"] for it in self.stays[user_id]), self.window.start)
-        self._check(user_id, "enteredAt", entered_at, moment(told["enteredAt"]), 1)
+        seen_at = moment(told["enteredAt"])
+        glimpsed = min(
+            (it for it in self.glimpses[user_id] if abs(it - seen_at) <= OFF_MS), default=entered_at
+        )
+        self._check(user_id, "enteredAt", min(entered_at, glimpsed), seen_at, 1)
         threshold_ms = self._threshold_ms()
         sure = abs(sums.get("counted", 0) - threshold_ms) > OFF_MS * len(parts)
         if sure and told["eligible"] != (sums.get("counted", 0) >= threshold_ms):

@@ -75,8 +75,10 @@ def test_what_a_resume_replays_has_slack_back_to_the_loss(make_simulator, tracki
     daemon = tracking(simulator).run()
     guild = QuietGuild(simulator)
     stays, leaves, moves, *_ = guild.inside
-    comes, comes_later, *_ = guild.outside
-    lost_at = simulator.truth()["now"]
+    comes, comes_later, came_before, *_ = guild.outside
+    alive_at = simulator.truth()["now"]
+    guild.act("join", came_before, channel_id=guild.elsewhere(stays))
+    until(lambda: daemon.client.get("/sessions", userId=came_before)["items"], "a frame just before the loss")
     simulator.fault("refuse_gateway", seconds=1.0)
     simulator.fault("drop")
     guild.act("leave", leaves)
@@ -100,7 +102,7 @@ def test_what_a_resume_replays_has_slack_back_to_the_loss(make_simulator, tracki
         moves: by_user[moves].joined_slack_ms,
         comes: by_user[comes].joined_slack_ms,
     }
-    assert all(0 < it <= resumed_at - lost_at + LATE_MS for it in slack.values()), slack
+    assert all(0 < it <= resumed_at - alive_at + LATE_MS for it in slack.values()), slack
     assert by_user[stays].left_at is None
     assert not by_user[stays].bridged
     assert by_user[comes_later].exact

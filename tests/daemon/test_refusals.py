@@ -1,6 +1,7 @@
 """What cannot work ends with a line that says what to do, and the right exit code."""
 
 import contextlib
+import re
 import socket
 import sqlite3
 import threading
@@ -134,11 +135,14 @@ def old_redis():
 
 
 def _answer_info(listener, info):
-    """Answer every request with an INFO, one connection after another."""
+    """Answer INFO and nothing else, to one connection after another."""
     with contextlib.suppress(OSError):  # shut down
         while True:
             connection, _ = listener.accept()
             connection.settimeout(1.0)
             with connection, contextlib.suppress(OSError):
-                while connection.recv(4096):
-                    connection.sendall(b"$%d\r\n%b\r\n" % (len(info), info))
+                while request := connection.recv(4096):
+                    for command in re.findall(rb"\*\d+\r\n\$\d+\r\n(\w+)\r\n", request):
+                        known = command.upper() == b"INFO"
+                        answer = b"$%d\r\n%b" % (len(info), info) if known else b"-ERR unknown command"
+                        connection.sendall(answer + b"\r\n")
