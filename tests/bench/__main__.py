@@ -39,10 +39,13 @@ class Plan:
     frames: int = 60_000
     event: tuple[int, int, int] = (10_000, 10_000, 200_000)
     marks: tuple[int, int, int] = (1_000, 100_000, 200_000)
+    recoveries: tuple[int, ...] = (10_000, 1_000_000)
     offered_s: float = 15.0
 
 
-QUICK = Plan(1, (1_000, 100_000), 50_000, 1_000, 20_000, (10_000, 10_000, 50_000), offered_s=5.0)
+QUICK = Plan(
+    1, (1_000, 100_000), 50_000, 1_000, 20_000, (10_000, 10_000, 50_000), recoveries=(10_000,), offered_s=5.0
+)
 
 
 def run(plan: Plan) -> dict[str, Any]:
@@ -67,6 +70,10 @@ def run(plan: Plan) -> dict[str, Any]:
     events = medians([measure("events.py", *plan.event) for _ in range(plan.rounds)])
     say("(f) trackers' marks, and deadlines that pass at once")
     trackers = medians([measure("trackers.py", *plan.marks) for _ in range(plan.rounds)])
+    recoveries = {}
+    for size in plan.recoveries:
+        say(f"(g) an engine killed and started again with {size:,} sessions open")
+        recoveries[str(size)] = measure("recovery.py", size)
     engine = {str(size): medians(them) for size, them in runs.items()}
     return {
         "machine": machine,
@@ -74,6 +81,7 @@ def run(plan: Plan) -> dict[str, Any]:
         "naive": naive,
         "events": events,
         "trackers": trackers,
+        "recoveries": recoveries,
     } | whole
 
 

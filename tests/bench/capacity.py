@@ -53,7 +53,8 @@ class Bench:
         server.wait_ready(10)
         self.client = connect(server.url, timeout_s=60)
         self.journal = GatedJournal(server.url)
-        self.ledger = SqlLedger(folder / "bench.db", 0)
+        self.ledger_path = folder / "bench.db"
+        self.ledger = SqlLedger(self.ledger_path, 0)
         stores = Stores(self.journal, self.ledger, RedisLiveState(server.url, 0), OutboxSender(server.url))
         self.engine = Engine(EngineSettings(), [stores], rules)
         self._seq = 0

@@ -138,6 +138,13 @@ GOALS = (
         lambda it: float(it["trackers"]["expirations_per_s"]),
         "{:,.0f}",
     ),
+    Goal(
+        "(g) seconds from the start of a killed engine until it has caught up, 10,000 open",
+        lambda it: float(it["recoveries"]["10000"]["committed_s"]),
+        "{:.1f}",
+        5,
+        at_most=True,
+    ),
 )
 
 
@@ -168,6 +175,10 @@ def _raw(figures: Figures) -> Iterator[Row]:
     for name in ("outside", "inside"):
         yield f"    updates {name} one", "", f"{it[f'{name}_cpu_us']:,.1f}", ""
     yield from _marks(figures["trackers"])
+    for it in figures["recoveries"].values():
+        lasted = f"caught up {it['committed_s']:.1f} s, answers {it['answers_s']:.1f} s"
+        lasted += f", live state whole {it['mirrored_s']:.1f} s; ledger {it['ledger_mb']:,.0f} MB"
+        yield f"(g) from kill -9 on, {it['open_sessions']:,} open", "", "", lasted
 
 
 def _marks(it: Figures) -> Iterator[Row]:

@@ -68,6 +68,14 @@ class Stage:
             process.kill()
             process.wait()
 
+    def pid(self, name: str) -> int:
+        """Return a process's id."""
+        return self._running[name].pid
+
+    def forget(self, name: str) -> None:
+        """Take leave of a process that was killed."""
+        self._running.pop(name).wait()
+
     def wait(self, what: str, look: Callable[[], T], timeout_s: float = 30.0) -> T:
         """Return what ``look`` says once it is true. Ends the bench if it never is, or a process ends."""
         deadline = time.monotonic() + timeout_s
