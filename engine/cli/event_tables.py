@@ -175,3 +175,9 @@ def badge_cells(row: Row, known: date | None) -> tuple[str, ...]:
         row["status"],
         row["detail"] or "",
     )
+
+
+def no_badges(event: Row) -> str:
+    """Say that an event has given no badges, or none so far."""
+    over = event["status"] == "cancelled" or (event["status"] == "ended" and event["settled"])
+    return "no badges" if over else "no badges yet: they are given a moment after the event's end"

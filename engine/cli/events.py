@@ -163,21 +163,22 @@ def badges(
     from engine.config import load
 
     records = source(load(config))
-    given = records.badges(event_id(records, event))
+    found = records.event(event_id(records, event))
+    given = records.badges(found["eventId"])
     limit = table_limit(limit, everything=everything, as_json=as_json)
     if as_json:
         write_array(sys.stdout, islice(given, limit))
     else:
-        _print_badges(given, limit)
+        _print_badges(found, given, limit)
     return 0
 
 
-def _print_badges(given: "Iterator[Row]", limit: int | None) -> None:
-    from engine.cli.event_tables import BADGE_COLUMNS, badge_cells
+def _print_badges(event: "Row", given: "Iterator[Row]", limit: int | None) -> None:
+    from engine.cli.event_tables import BADGE_COLUMNS, badge_cells, no_badges
     from engine.cli.tables import today
 
     shown, known = list(islice(given, limit)), today()
-    _print_table(BADGE_COLUMNS, [badge_cells(row, known) for row in shown], "no badges")
+    _print_table(BADGE_COLUMNS, [badge_cells(row, known) for row in shown], no_badges(event))
     _tell_more(given, f"the first {len(shown)}")
 
 

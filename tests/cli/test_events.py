@@ -152,7 +152,8 @@ def test_badges_are_listed_with_how_their_delivery_stands(rollcall):
     assert row.split() == ["=Ann", "Lee", "2026-03-01", "13:00:00", "none", "recorded"]
     [badge] = json.loads(rollcall("events", "badges", CLUB, "--json")[1])
     assert (badge["userId"], badge["awardedAt"]) == ("1", "2026-03-01T13:00:00.000Z")
-    assert rollcall("events", "badges", "last") == (0, "no badges\n", "")
+    yet = "no badges yet: they are given a moment after the event's end\n"
+    assert rollcall("events", "badges", "last") == (0, yet, "")
 
 
 @pytest.mark.usefixtures("evening_held")
