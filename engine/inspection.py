@@ -15,10 +15,21 @@ Described: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether the engine does its work now. ``reasons``: one line for each thing that is in its way."""
+    """Whether the engine does its work now.
 
-    ready: bool
+    ``connected``: every shard's gateway connection is up. ``caught_up``: the journal is at hand, and what it
+    holds is taken. ``committing``: the ledger takes it. ``reasons``: one line for each thing in the way.
+    """
+
+    connected: bool = True
+    caught_up: bool = True
+    committing: bool = True
     reasons: list[str] = field(default_factory=list)
+
+    @property
+    def ready(self) -> bool:
+        """Return whether all of it holds."""
+        return self.connected and self.caught_up and self.committing
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +54,12 @@ class Inspection(Protocol):
     What reads the ledger raises ``StorageError`` where it cannot be read.
     """
 
-    def alive(self) -> bool:
-        """Return whether every thread that the engine cannot do without is running. Never waits."""
+    def faults(self) -> list[str]:
+        """Return why only a fresh process would help, a line each; none where the engine is alive.
+
+        A thread that it cannot do without has ended, or has work and gets nowhere. Waiting for Redis or for
+        a ledger that is busy is no fault. Never waits.
+        """
         ...
 
     def readiness(self) -> Readiness:

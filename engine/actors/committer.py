@@ -10,6 +10,7 @@ import structlog
 
 from engine.actors.aftermath import Aftermath, active_events
 from engine.actors.house import House
+from engine.actors.pulse import Pulse
 from engine.actors.supervisor import told
 from engine.domain.effects import ForgetMember, GrantRole, PostMessage
 from engine.domain.event_effects import AwardBadges
@@ -47,6 +48,7 @@ class CommitterStats:
         self.trimmed = 0
         self.cursor = ""
         self.death = ""  # what it died of
+        self.pulse = Pulse()
 
 
 class Committer(pykka.ThreadingActor):
@@ -86,8 +88,10 @@ class Committer(pykka.ThreadingActor):
 
     def on_receive(self, message: Commit | Drained) -> None:
         """Make one batch durable (tell), or answer that all before are (ask)."""
+        self.stats.pulse.beat()
         try:
             self._take(message)
+            self.stats.pulse.rest()
         except BaseException as error:
             self.stats.death = told(error)
             if isinstance(message, Drained):
@@ -128,6 +132,7 @@ class Committer(pykka.ThreadingActor):
         return True
 
     def _try(self, commit: Commit) -> bool:
+        self.stats.pulse.beat()
         try:
             self._forgotten = self._ledger.commit(commit)
         except StorageBusy as error:
@@ -158,7 +163,9 @@ class Committer(pykka.ThreadingActor):
         cursor = commit.state.cursor
         if self._mirrored is None or not self._live.mirror(commit.before, cursor, commit.effects):
             self._mirrored = None
-            self._live.rebuild(cursor, self._ledger.open_sessions(), active_events(self._ledger))
+            along = self.stats.pulse.along
+            sessions, events = along(self._ledger.open_sessions()), along(active_events(self._ledger))
+            self._live.rebuild(cursor, sessions, events)
             if commit.state.forgotten:
                 self._outbox.withdraw(commit.state.forgotten)
             self.stats.mirror_rebuilds += 1

@@ -4,19 +4,22 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pykka
 import structlog
 
 from engine.actors.aftermath import Aftermath
-from engine.actors.partition import Begin, Inside, Partition, PartitionSettings
+from engine.actors.partition import Begin, Partition, PartitionSettings
 from engine.actors.pool import Dispatcher
 from engine.actors.shared import Shared
 from engine.actors.sight import Published
 from engine.actors.supervisor import CheckChildren, Children, Roster, Supervisor, Watch
 from engine.domain.rules import Rules
 from engine.storage.protocols import Stores
+
+if TYPE_CHECKING:
+    from engine.actors.inside import Inside
 
 log = structlog.get_logger(__name__)
 
@@ -98,6 +101,14 @@ class Engine:
     def alive(self) -> bool:
         """Return whether all that must run does."""
         return not self.failed.is_set() and all(ref.is_alive() for ref in self._partitions)
+
+    def faults(self) -> list[str]:
+        """Return what has ended, or runs and gets nowhere, a line each. Never waits."""
+        if self.failed.is_set():
+            return [self.reason]
+        ended = [number for number, ref in enumerate(self._partitions) if not ref.is_alive()]
+        stuck = [line for inside in self.inside for line in inside.stuck()]
+        return [*(f"partition {number} has ended" for number in ended), *stuck]
 
     def roster(self) -> Roster:
         """Return how the children have fared; an empty roster if the supervisor does not answer."""

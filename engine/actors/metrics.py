@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from engine.actors.aftermath import DriftStats
-from engine.actors.partition import Inside
+from engine.actors.inside import Inside
 from engine.domain.events import EventStatus
 from engine.inspection import Described, Sample
 

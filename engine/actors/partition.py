@@ -17,16 +17,17 @@ from engine.actors.children import Backing, ChildActors, Outcome, Refused
 from engine.actors.committer import Committer, CommitterStats, Drained
 from engine.actors.events import Events
 from engine.actors.guild import GuildActor
+from engine.actors.inside import Inside, PartitionStats
 from engine.actors.records import batches, dead_letters, place
 from engine.actors.shared import Shared
 from engine.actors.supervisor import Watch, told
 from engine.domain.effects import ForgetMember
 from engine.domain.event_effects import Answer
 from engine.domain.inputs import GuildsKnown
-from engine.domain.partition import START, Admission, PartitionState, admit
+from engine.domain.partition import START, PartitionState, admit
 from engine.domain.rules import Rules
 from engine.domain.tracker_inputs import TrackersKnown
-from engine.storage.protocols import Commit, Journal, Record, StorageBusy, Stores
+from engine.storage.protocols import Commit, Record, StorageBusy, Stores
 
 log = structlog.get_logger(__name__)
 
@@ -46,47 +47,6 @@ class PartitionSettings:
     number: int = 0
     batch_max_entries: int = 20_000
     park_after_ms: int = 600_000
-
-
-class PartitionStats:
-    """Counters that others may read at any time."""
-
-    def __init__(self) -> None:
-        self.entries = 0
-        self.batches = 0
-        self.duplicates = 0
-        self.late = 0
-        self.corrupt = 0
-        self.dead_letters = 0
-        self.parked = 0
-        self.journal_away_since: float | None = None
-        self.state = PartitionState()
-        self.rewinds = 0
-        self.death = ""  # what it died of
-
-    def count(self, records: list[Record], commit: Commit, admission: Admission[Any]) -> None:
-        """Count a batch."""
-        self.entries += len(records)
-        self.batches += 1
-        self.duplicates += admission.duplicates
-        self.late += admission.late
-        self.corrupt += sum(record.entry is None for record in records)
-        self.dead_letters += len(commit.dead_letters)
-        for letter in commit.dead_letters:
-            log.error("dead_letter", journal_id=letter.journal_id, reason=letter.reason)
-
-
-class Inside(NamedTuple):
-    """What others may look at, from any thread: numbers, the state by reference, and the guilds' names."""
-
-    number: int
-    stats: PartitionStats
-    committer: CommitterStats
-    guilds: ChildActors
-    events: Events
-    alarms: Alarms
-    journal: Journal
-    halt: Callable[[], None]
 
 
 class Begin(NamedTuple):
@@ -117,7 +77,7 @@ class Partition(pykka.ThreadingActor):
         self.committer = Committer.start(
             stores, self._halt.wait, self.committer_stats, shared.aftermath, rules
         )
-        backing = Backing(self._drain, self._halt.wait)
+        backing = Backing(self._drain, self._pause)
 
         def start(guild_id: int) -> "pykka.ActorRef[Any]":
             return GuildActor.start_on(dispatcher, guild_id, self._load, rules, shared.published.guild)
@@ -135,6 +95,7 @@ class Partition(pykka.ThreadingActor):
         """Take one batch, then the next."""
         if isinstance(message, Begin):
             return self._begin()
+        self.stats.pulse.beat()
         try:
             self._turn()
         except ConnectionError as error:
@@ -282,13 +243,19 @@ class Partition(pykka.ThreadingActor):
             try:
                 return question()
             except StorageBusy:
-                if self._halt.wait(BUSY_S):
+                if self._pause(BUSY_S):
                     raise
+
+    def _pause(self, for_s: float) -> bool:
+        """Wait for the ledger to be free; return whether the daemon stops."""
+        self.stats.pulse.beat()
+        return self._halt.wait(for_s)
 
     def _drain(self) -> None:
         """Wait for the committer, however long the ledger is busy. Raises ActorDeadError if it died."""
         drained = self.committer.ask(Drained(), block=False)
         while True:
+            self.stats.pulse.beat()  # the committer has its own
             try:
                 drained.get(timeout=LOOK_S)
             except pykka.Timeout:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from engine.actors.partition import Inside
+from engine.actors.inside import Inside
 from engine.domain import lifecycle
 from engine.domain.events import EventStatus
 from engine.domain.views import iso, seconds

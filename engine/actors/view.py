@@ -9,15 +9,15 @@ import pykka
 from engine import __version__
 from engine.actors.children import ChildActors
 from engine.actors.engine import Engine
+from engine.actors.inside import Inside
 from engine.actors.metrics import badge_samples, counters, gauges, samples
-from engine.actors.partition import Inside
+from engine.actors.readiness import readiness
 from engine.actors.timers import timers
 from engine.actors.transitions import player_samples, tracker_samples
 from engine.domain.ids import partition_of
 from engine.domain.views import iso
 from engine.inspection import Described, Readiness, Sample
 
-CAUGHT_UP_MS = 5_000  # heartbeats come each second: a partition's time further back than this is behind
 COUNT_AGE_S = 2.0
 
 
@@ -40,16 +40,13 @@ class EngineView:
         self._started_at = _now()
         self._counted = (float("-inf"), 0)
 
-    def alive(self) -> bool:
-        """Return whether the partitions run."""
-        return self._engine.alive()
+    def faults(self) -> list[str]:
+        """Return why only a fresh process would help."""
+        return self._engine.faults()
 
     def readiness(self) -> Readiness:
         """Return what is in the way of tracking, if anything."""
-        reasons = [self._engine.reason] if self._engine.failed.is_set() else []
-        for inside in self._engine.inside:
-            reasons += _partition_reasons(inside)
-        return Readiness(not reasons, reasons)
+        return readiness(self._engine.inside, self._engine.faults(), _now())
 
     def overview(self) -> Described:
         """Return the engine on one screen."""
@@ -192,23 +189,6 @@ def _partition_rows(inside: Inside, restarts: dict[str, int]) -> list[Described]
         _row(name, "partition", state, restarts=restarts.get(name, 0), lastAt=at),
         _row(f"committer:{inside.number}", "committer", committing, lastAt=at),
     ]
-
-
-def _partition_reasons(inside: Inside) -> list[str]:
-    reasons = []
-    if inside.stats.journal_away_since is not None:
-        reasons.append(f"partition {inside.number}: the journal is away")
-    if inside.committer.busy_since is not None:
-        reasons.append(f"partition {inside.number}: the ledger is busy ({inside.committer.busy_reason})")
-    behind_ms = _now() - inside.stats.state.now
-    if behind_ms > CAUGHT_UP_MS:
-        told = f"{behind_ms / 1000:.0f} s behind" if inside.stats.state.now else "without a first entry"
-        reasons.append(f"partition {inside.number}: {told}")
-    shards = {it.shard_id: it for it in inside.stats.state.connections.values()}
-    lost = [str(shard_id) for shard_id, it in sorted(shards.items()) if not it.connected]
-    if lost or not shards:
-        reasons.append(f"gateway not connected{': shard ' + ', '.join(lost) if lost else ''}")
-    return reasons
 
 
 def _journal(inside: Inside) -> Described:

@@ -21,16 +21,17 @@ class StillEngine:
     """An engine that stands still: the simplest that keeps the contract of `Inspection`."""
 
     def __init__(self) -> None:
-        self.is_alive = True
-        self.reasons: list[str] = []
+        self.failed: list[str] = []
+        self.ready = Readiness()
         self.asked = threading.Event()
         self.hold: threading.Event | None = None  # what `live` waits for, where set
+        self.holding: list[threading.Event] = []
 
-    def alive(self) -> bool:
-        return self.is_alive
+    def faults(self) -> list[str]:
+        return self.failed
 
     def readiness(self) -> Readiness:
-        return Readiness(ready=not self.reasons, reasons=self.reasons)
+        return self.ready
 
     def overview(self) -> dict[str, Any]:
         return {"version": "1", "openSessions": 2}
@@ -54,6 +55,7 @@ class StillEngine:
     def live(self) -> dict[str, Any]:
         self.asked.set()
         if self.hold is not None:
+            self.holding.append(self.hold)
             self.hold.wait(30)
         return {"cursor": "5-0", "guilds": 1, "sessions": 2, "rebuilt": None}
 

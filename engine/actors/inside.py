@@ -1,0 +1,68 @@
+"""What others may look at of a running partition, from any thread."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import structlog
+
+from engine.actors.alarms import Alarms
+from engine.actors.children import ChildActors
+from engine.actors.committer import CommitterStats
+from engine.actors.events import Events
+from engine.actors.pulse import STUCK_S, Pulse
+from engine.domain.partition import Admission, PartitionState
+from engine.storage.protocols import Commit, Journal, Record
+
+log = structlog.get_logger(__name__)
+
+
+class PartitionStats:
+    """Counters that others may read at any time."""
+
+    def __init__(self) -> None:
+        self.entries = 0
+        self.batches = 0
+        self.duplicates = 0
+        self.late = 0
+        self.corrupt = 0
+        self.dead_letters = 0
+        self.parked = 0
+        self.journal_away_since: float | None = None
+        self.state = PartitionState()
+        self.rewinds = 0
+        self.death = ""  # what it died of
+        self.pulse = Pulse()
+
+    def count(self, records: list[Record], commit: Commit, admission: Admission[Any]) -> None:
+        """Count a batch."""
+        self.entries += len(records)
+        self.batches += 1
+        self.duplicates += admission.duplicates
+        self.late += admission.late
+        self.corrupt += sum(record.entry is None for record in records)
+        self.dead_letters += len(commit.dead_letters)
+        for letter in commit.dead_letters:
+            log.error("dead_letter", journal_id=letter.journal_id, reason=letter.reason)
+
+
+class Inside(NamedTuple):
+    """What others may look at, from any thread: numbers, the state by reference, and the guilds' names."""
+
+    number: int
+    stats: PartitionStats
+    committer: CommitterStats
+    guilds: ChildActors
+    events: Events
+    alarms: Alarms
+    journal: Journal
+    halt: Callable[[], None]
+
+    def stuck(self) -> list[str]:
+        """Return which of its threads have been silent for too long, a line each."""
+        pulses = {"partition": self.stats.pulse, "committer": self.committer.pulse}
+        silent = {name: pulse.silent_s() for name, pulse in pulses.items()}
+        return [
+            f"{name} {self.number}: no progress for {silent_s:.0f} s"
+            for name, silent_s in silent.items()
+            if silent_s > STUCK_S
+        ]
