@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 
 import structlog
 from msgspec.structs import replace
 
+from engine.actors.system import THREADS
 from engine.actors.transitions import Transitions
 from engine.domain.attendance import Participant
 from engine.domain.effects import ForgetMember
@@ -84,14 +85,14 @@ class Aftermath:
     ``listeners`` is told of each transition of what trackers look at.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, executor: Callable[[str], Executor] = THREADS.executor) -> None:
         self.answers = Answers()
         self.drift = DriftStats()
         self.transitions = Transitions()
         self.badges_awarded: Callable[[], None] = lambda: None
         self.listeners: Callable[[TellListeners], None] = lambda _: None
         # One at a time, beside the committer: a large event takes a second to score.
-        self._checker = ThreadPoolExecutor(1, thread_name_prefix="attendance-check")
+        self._checker = executor("attendance-check")
 
     def take(self, commit: Commit, kinds: set[type], ledger: Ledger, forgotten: dict[str, int]) -> None:
         """Do what a commit calls for. ``kinds``: its effects' types; ``forgotten``: rows that it forgot."""

@@ -11,15 +11,16 @@ import structlog
 
 from engine.actors.aftermath import Aftermath
 from engine.actors.partition import Begin, Partition, PartitionSettings
-from engine.actors.pool import Dispatcher
 from engine.actors.shared import Shared
 from engine.actors.sight import Published
 from engine.actors.supervisor import CheckChildren, Children, Roster, Supervisor, Watch
+from engine.actors.system import THREADS, System
 from engine.domain.rules import Rules
 from engine.storage.protocols import Stores
 
 if TYPE_CHECKING:
     from engine.actors.inside import Inside
+    from engine.actors.pool import Dispatcher
 
 log = structlog.get_logger(__name__)
 
@@ -40,9 +41,11 @@ class EngineSettings:
 class Engine:
     """Runs partitions until stopped; ``failed`` is set when it can go on no longer, ``reason`` says why."""
 
-    def __init__(self, settings: EngineSettings, stores: Sequence[Stores], rules: Rules) -> None:
-        self._settings, self._stores, self._rules = settings, stores, rules
-        self.aftermath, self.published = Aftermath(), Published()
+    def __init__(
+        self, settings: EngineSettings, stores: Sequence[Stores], rules: Rules, system: System = THREADS
+    ) -> None:
+        self._settings, self._stores, self._rules, self._system = settings, stores, rules, system
+        self.aftermath, self.published = Aftermath(system.executor), Published()
         self.failed = threading.Event()
         self.reason = ""
         self._stopping = False
@@ -64,14 +67,15 @@ class Engine:
         log.info("engine_started", partitions=len(self._partitions), workers=self._settings.workers)
 
     def _start(self) -> None:
-        self._dispatcher = Dispatcher(self._settings.workers)
-        self._supervisor = Supervisor.start(self._give_up)
-        shared = Shared(self._dispatcher, self._supervisor, self.aftermath, self.published)
+        system = self._system
+        self._dispatcher = system.dispatcher(self._settings.workers)
+        self._supervisor = system.start(Supervisor, self._give_up)
+        shared = Shared(self._dispatcher, self._supervisor, self.aftermath, self.published, system)
         for number, stores in enumerate(self._stores):
             settings = PartitionSettings(
                 number, self._settings.batch_max_entries, self._settings.park_after_ms
             )
-            ref = Partition.start(settings, stores, shared, self._rules)
+            ref = system.start(Partition, settings, stores, shared, self._rules)
             self._partitions.append(ref)
             inside = cast("Inside", ref.ask(Begin(), timeout=START_TIMEOUT_S))
             self.inside.append(inside)

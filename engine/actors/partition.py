@@ -1,7 +1,5 @@
 """The actor of one partition: reads its journal, lets the guilds take each batch, has it committed."""
 
-import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -70,12 +68,13 @@ class Partition(pykka.ThreadingActor):
         self.stats = PartitionStats()
         self.committer_stats = CommitterStats()
         self.state = PartitionState()
-        self._halt = threading.Event()
-        self._quiet_since = time.monotonic()
+        self._monotonic = shared.system.monotonic
+        self._halt = shared.system.event()
+        self._quiet_since = self._monotonic()
         self._journal_known = False  # to be the one that the cursor belongs to
         self._park_due_at = 0
-        self.committer = Committer.start(
-            stores, self._halt.wait, self.committer_stats, shared.aftermath, rules
+        self.committer = shared.system.start(
+            Committer, stores, self._halt.wait, self.committer_stats, shared.aftermath, rules
         )
         backing = Backing(self._drain, self._pause)
 
@@ -144,11 +143,11 @@ class Partition(pykka.ThreadingActor):
             log.info("journal_back", partition=self.settings.number)
             self.stats.journal_away_since = None
         if records:
-            self._quiet_since = time.monotonic()
+            self._quiet_since = self._monotonic()
             for batch in batches(records):
                 self._take(batch)
-        elif time.monotonic() - self._quiet_since > QUIET_MS / 1000:
-            self._quiet_since = time.monotonic()
+        elif self._monotonic() - self._quiet_since > QUIET_MS / 1000:
+            self._quiet_since = self._monotonic()
             self._journal_known = False
 
     def _take(self, records: list[Record]) -> None:
@@ -204,7 +203,7 @@ class Partition(pykka.ThreadingActor):
     def _journal_away(self, error: ConnectionError) -> None:
         self._journal_known = False
         if self.stats.journal_away_since is None:
-            self.stats.journal_away_since = time.monotonic()
+            self.stats.journal_away_since = self._monotonic()
             log.warning("journal_away", partition=self.settings.number, reason=str(error))
         self._halt.wait(AWAY_S)
 

@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from engine.actors.aftermath import Aftermath
 from engine.actors.pool import Dispatcher
 from engine.actors.sight import Published
+from engine.actors.system import THREADS, System
 
 if TYPE_CHECKING:
     import pykka
 
 
 class Shared(NamedTuple):
-    """Where actors run, who restarts them, what follows a commit, what trackers see."""
+    """Where actors run, who restarts them, what follows a commit, what trackers see, threads and time."""
 
     dispatcher: Dispatcher
     supervisor: "pykka.ActorRef[Any]"
     aftermath: Aftermath
     published: Published
+    system: System = THREADS
