@@ -88,10 +88,12 @@ class Program:
 class Simulator(Program):
     """A Discord in a process of its own: it survives whatever happens to the daemon."""
 
+    script: tuple[str, ...] = ("-P", "-m", "bot_adapter.simulator")
+
     def __init__(self, folder: Path, **habits: Any):
         self._address = folder / "simulator.url"
         options = [f"--{key.replace('_', '-')}={value}" for key, value in habits.items()]
-        command = [sys.executable, "-P", "-m", "bot_adapter.simulator", f"--address-file={self._address}"]
+        command = [sys.executable, *self.script, f"--address-file={self._address}"]
         super().__init__([*command, *options], folder, "simulator")
         until(self._address.exists, "the simulator's address")
         self.url = self._address.read_text().strip()
