@@ -59,7 +59,7 @@ class EventTruth:
     def compare(self, participants: Iterable[dict[str, Any]]) -> "EventTruth":
         """Compare with an event's participants, as HTTP tells of them."""
         told = {it["userId"]: it for it in participants}
-        for user_id in self.stays.keys() | told.keys():
+        for user_id in [*self.stays.keys() | told.keys()]:
             self._compare(user_id, told.get(user_id))
         return self
 
@@ -112,10 +112,14 @@ class EventTruth:
             return
         if told is None:
             self.problems.append(f"{user_id} was there: {self.stays[user_id]}")
-        elif user_id not in self.stays:
-            self.problems.append(f"{user_id} was never there: {told}")
+        elif not self.stays.get(user_id):
+            if not self._glimpsed(user_id, moment(told["enteredAt"])) or told["duration"]:
+                self.problems.append(f"{user_id} was never there: {told}")
         else:
             self._compare_times(user_id, told)
+
+    def _glimpsed(self, user_id: str, at: int) -> bool:
+        return any(abs(it - at) <= OFF_MS for it in self.glimpses[user_id])
 
     def _unsure(self, user_id: str) -> bool:
         """Say whether it hangs on a delivery's delay that a stay leaves a session, or reaches the event."""

@@ -108,8 +108,9 @@ class CommitContract(Contract):
         joined, apart = Writer(open_ledger(fresh=True)), Rows()
         for start, end in zip([0, *cuts], [*cuts, len(effects)], strict=True):
             joined.write(*effects[start:end])
-        for effect in effects:
-            apart.apply(effect)
+            # Guilds' effects come before events' in a batch: an outcome may stand before its badge.
+            for effect in sorted(effects[start:end], key=lambda it: isinstance(it, SettleOutbox)):
+                apart.apply(effect)
         assert self.everything(joined.ledger) == expected(apart)
         joined.ledger.close()
 
