@@ -1,6 +1,8 @@
 # The Python that .venv is made with, 3.11 or later.
 PYTHON ?= python3
 VENV := .venv/bin
+# Most tests wait for processes of theirs more than they compute.
+TEST_WORKERS ?= 3
 
 .PHONY: run test check bench clean setup
 
@@ -8,7 +10,7 @@ run: setup  ## the daemon; without DISCORD_TOKEN with a simulated community
 	@$(VENV)/rollcall run
 
 test: setup  ## all tests
-	@$(VENV)/pytest
+	@$(VENV)/pytest -n $(TEST_WORKERS) --dist loadfile
 
 check: setup  ## style and types
 	@$(VENV)/ruff check .
