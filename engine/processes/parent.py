@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -10,7 +12,9 @@ from engine import directories
 from engine.config import Config
 from engine.processes.child import ChildSpec
 from engine.processes.control import serving
+from engine.processes.engine_health import ask_engine
 from engine.processes.lifeline import Lifeline
+from engine.processes.notify import Answer, informed
 from engine.processes.specs import child_specs
 from engine.processes.supervisor import Supervisor, Verdict
 from engine.storage.lock import DataDirLock
@@ -29,15 +33,21 @@ def run(config: Config) -> Verdict:
     directories.prepare(config)
     with DataDirLock(config.data_dir):
         _announce(config)
-        return asyncio.run(supervise(config.control_socket, child_specs(config)))
+        ask = partial(ask_engine, config.api_socket)
+        return asyncio.run(supervise(config.control_socket, child_specs(config), ask))
 
 
-async def supervise(control_socket: Path, specs: list[ChildSpec]) -> Verdict:
-    """Run the children and answer on the control socket until the end."""
+async def supervise(
+    control_socket: Path, specs: list[ChildSpec], ask: Callable[[], Awaitable[Answer]]
+) -> Verdict:
+    """Run the children, answer on the control socket and keep the service manager informed until the end.
+
+    ``ask``: how the engine is.
+    """
     with Lifeline() as lifeline:
         supervisor = Supervisor(specs, lifeline)
         _stop_on_signals(supervisor)
-        async with serving(control_socket, supervisor):
+        async with serving(control_socket, supervisor), informed(supervisor, ask):
             verdict = await supervisor.run()
     _log.info("stopped", exit_code=verdict.exit_code)
     return verdict

@@ -59,6 +59,10 @@ class Supervisor:
         for child in self._children:
             child.signal(signal.SIGKILL)
 
+    def when_over(self, tell: Callable[[Verdict], None]) -> None:
+        """Have ``tell`` called as soon as the daemon is to end, while its children are being stopped."""
+        self._over.add_done_callback(lambda over: tell(over.result()))
+
     def describe(self) -> list[Description]:
         """Return the state of each child, in start order."""
         return [child.describe() for child in self._children]

@@ -17,6 +17,7 @@ PARENT = """
 import asyncio, sys
 from pathlib import Path
 from engine.processes.child import ChildSpec
+from engine.processes.engine_health import ask_engine
 from engine.processes.parent import supervise
 from engine import log
 
@@ -28,7 +29,7 @@ specs = [
     ChildSpec("python", lambda: [sys.executable, "-c", watcher]),
     ChildSpec("other", lambda: [sys.executable, "-c", sleeper]),
 ]
-verdict = asyncio.run(supervise(Path(sys.argv[1]), specs))
+verdict = asyncio.run(supervise(Path(sys.argv[1]), specs, lambda: ask_engine(Path("none"))))
 print(verdict.exit_code, flush=True)
 """
 
