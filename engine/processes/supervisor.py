@@ -59,7 +59,7 @@ class Supervisor:
         for child in self._children:
             child.signal(signal.SIGKILL)
 
-    def when_over(self, tell: Callable[[Verdict], None]) -> None:
+    def when_over(self, tell: Callable[[Verdict], object]) -> None:
         """Have ``tell`` called as soon as the daemon is to end, while its children are being stopped."""
         self._over.add_done_callback(lambda over: tell(over.result()))
 
