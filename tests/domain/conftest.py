@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from engine.domain.inputs import VoiceState
+from engine.domain.inputs import VoiceFlags, VoiceState
 from engine.domain.rules import Rules
 from tests.domain.event_story import EventStory
 from tests.domain.story import Story, channel_of
@@ -61,6 +61,18 @@ def evening(hold: Callable[..., EventStory]) -> EventStory:
     story = hold()
     story.snapshot(0)
     return story
+
+
+@pytest.fixture
+def busy(evening: EventStory) -> EventStory:
+    """User 1 is in A from 12 to 26, deaf from 20 on, user 2 in B from 14 to 24; the event is held in A."""
+    evening.held(10)
+    evening.voice(12, "A")
+    evening.voice(14, "B", user=2)
+    evening.voice(20, "A", VoiceFlags.SELF_DEAF)
+    evening.voice(24, None, user=2)
+    evening.voice(26, None)
+    return evening
 
 
 @pytest.fixture
