@@ -1,4 +1,5 @@
 import contextlib
+import itertools
 import selectors
 import socket
 import threading
@@ -6,6 +7,7 @@ import threading
 import pytest
 
 from engine.storage.journal import RedisJournal
+from engine.storage.live import RedisLiveState
 from engine.storage.redis_client import connect
 from engine.storage.writer import JournalWriter
 
@@ -48,6 +50,41 @@ def client(redis_url):
     """A plain client of the shared, empty server."""
     with connect(redis_url) as client:
         yield client
+
+
+@pytest.fixture
+def make_live():
+    """Make live states; they are closed after the test."""
+    with contextlib.ExitStack() as stack:
+
+        def make(url, partition=0, **settings):
+            live = RedisLiveState(url, partition, **settings)
+            stack.callback(live.close)
+            return live
+
+        yield make
+
+
+@pytest.fixture
+def live(redis_url, make_live):
+    """A live state that stands at the journal's start."""
+    live = make_live(redis_url)
+    live.rebuild("0-0", [])
+    return live
+
+
+@pytest.fixture
+def commit(live):
+    """Mirror one commit after another."""
+    journal_ids = (f"{number}-0" for number in itertools.count())
+    at = next(journal_ids)
+
+    def mirror(*effects):
+        nonlocal at
+        before, at = at, next(journal_ids)
+        assert live.mirror(before, at, effects)
+
+    return mirror
 
 
 class Proxy:

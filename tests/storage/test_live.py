@@ -4,31 +4,10 @@ import pytest
 
 from engine.domain.effects import DropSession, SaveGuild, SaveSession, SaveSpan, Status
 from engine.domain.sessions import Session
-from engine.storage.live import LiveSession, RedisLiveState, guild_key, live_value
+from engine.storage.live import LiveSession, guild_key, live_value
 from engine.storage.protocols import StorageError
 
 GUILD, OTHER = 1 << 22, 2 << 22
-
-
-@pytest.fixture
-def make_live():
-    lives = []
-
-    def make(url, partition=0, **settings):
-        lives.append(RedisLiveState(url, partition, **settings))
-        return lives[-1]
-
-    yield make
-    for live in lives:
-        live.close()
-
-
-@pytest.fixture
-def live(redis_url, make_live):
-    """A mirror that stands at the journal's start."""
-    live = make_live(redis_url)
-    live.rebuild("0-0", [])
-    return live
 
 
 def session(user_id, channel_id=8, joined_at=1_000):

@@ -3,17 +3,13 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from engine.domain.attendance import Participant
 from engine.domain.effects import ForgetMember, SaveSession, SaveSpan
-from engine.domain.event_effects import DropParticipant, FollowParticipants, SaveEvent, SaveParticipants
+from engine.domain.event_effects import DropParticipant, SaveEvent, SaveParticipants
 from engine.domain.event_views import event_json, followed_json
-from engine.domain.events import Event, EventStatus
+from engine.domain.events import EventStatus
 from engine.domain.sessions import Session
-from engine.storage.live import RedisLiveState, live_value
+from engine.storage.live import live_value
 from engine.storage.live_events import (
     FIELDS_PER_COMMAND,
     EventsMirror,
@@ -23,63 +19,7 @@ from engine.storage.live_events import (
 )
 from engine.storage.protocols import StorageError
 from engine.storage.redis_client import Wire
-
-GUILD, OTHER = 1 << 22, 2 << 22
-PIER, DECK, BUNK = 11, 12, 13
-
-
-@pytest.fixture
-def make_live():
-    lives = []
-
-    def make(url, partition=0, **settings):
-        lives.append(RedisLiveState(url, partition, **settings))
-        return lives[-1]
-
-    yield make
-    for live in lives:
-        live.close()
-
-
-@pytest.fixture
-def live(redis_url, make_live):
-    live = make_live(redis_url)
-    live.rebuild("0-0", [])
-    return live
-
-
-@pytest.fixture
-def commit(live):
-    """Mirror one commit after another."""
-    ids = iter(range(1_000_000))
-    number = next(ids)
-
-    def mirror(*effects):
-        nonlocal number
-        before, number = number, next(ids)
-        assert live.mirror(f"{before}-0", f"{number}-0", effects)
-
-    return mirror
-
-
-def event(event_id=1, channels=(PIER,), status=EventStatus.ACTIVE, guild_id=GUILD, **fields):
-    return Event(event_id, guild_id, "Night watch", tuple(channels), status, started_at=1_000, **fields)
-
-
-def participant(user_id, counted_ms=0, end_at=None):
-    return Participant(user_id, 1_000, 1_000, end_at, (counted_ms, 0, 0, 0, 0, 0, 0, 0))
-
-
-def follow(*users, event_id=1, guild_id=GUILD, **fields):
-    return FollowParticipants(guild_id, event_id, tuple(participant(it, **fields) for it in users))
-
-
-def ended(it):
-    return replace(it, status=EventStatus.ENDED, ended_at=9_000)
-
-
-def keys(client):
-    return {it.decode() for it in client.keys("*")} - {"rollcall:live:cursor:0"}
+from tests.storage.live_effects import BUNK, DECK, GUILD, PIER, ended, event, follow, keys, participant
 
 
 def transaction(client, act):
@@ -190,11 +130,12 @@ class TestMirror:
         wire = Wire(redis_url)
         mirror = EventsMirror(wire, 0, 1)
         try:
-            for effects in ([SaveEvent(event()), follow(*users)], [SaveEvent(ended(event()))]):
+            come, go = [SaveEvent(event()), follow(*users)], [SaveEvent(ended(event()))]
+            for effects, present in ((come, 2_500), (go, 0)):
                 commands = list(mirror.commands(effects))
                 assert max(map(len, commands)) <= 2 * FIELDS_PER_COMMAND + 2
                 live.mirror("", "", effects)
-                assert len(live.participants(1)) in {2_500, 0}
+                assert len(live.participants(1)) == present
         finally:
             wire.close()
         assert keys(client) == set()
@@ -206,65 +147,6 @@ class TestMirror:
         live.rebuild("2-0", [], [(event(), [])])
         assert live.participants(1) == {}
         assert live.mirror("2-0", "3-0", [])
-
-
-class TestRebuild:
-    def test_only_what_the_ledger_knows_is_left(self, commit, live, client):
-        commit(SaveEvent(event(1, (PIER, DECK))), SaveEvent(event(2, guild_id=OTHER)))
-        commit(follow(5, 6), follow(7, event_id=2, guild_id=OTHER))
-        live.rebuild("9-0", [], [(event(1, (DECK,)), [participant(6)])])
-        assert live.active_events(GUILD, PIER) == []
-        assert live.active_events(GUILD, DECK) == live.active_events(GUILD) == [event_json(event(1, (DECK,)))]
-        assert live.active_events(OTHER) == []
-        assert (list(live.participants(1)), live.participants(2)) == ([6], {})
-        live.rebuild("10-0", [])
-        assert keys(client) == set()
-
-    def test_several_events_of_a_guild_arrive(self, live):
-        active = [(event(it), [participant(it)]) for it in (1, 2, 3)]
-        live.rebuild("1-0", [], iter(active))
-        assert [it["eventId"] for it in live.active_events(GUILD, PIER)] == ["1", "2", "3"]
-        assert list(live.participants(3)) == [3]
-
-    def test_other_partitions_are_left_alone(self, redis_url, make_live):
-        first, second = (make_live(redis_url, partition, partitions=2) for partition in (0, 1))
-        first.rebuild("0-0", [], [(event(2, guild_id=OTHER), [participant(5)])])
-        second.rebuild("0-0", [], [(event(1), [participant(6)])])
-        first.rebuild("1-0", [])
-        for reader in (first, second):
-            assert reader.active_events(OTHER) == []
-            assert [it["eventId"] for it in reader.active_events(GUILD)] == ["1"]
-        assert (first.participants(2), list(first.participants(1))) == ({}, [6])
-
-    def test_a_life_with_other_partitions_leaves_nothing_behind(self, redis_url, make_live, client):
-        for partition, guild_id in ((0, OTHER), (1, GUILD)):
-            before = make_live(redis_url, partition, partitions=2)
-            before.rebuild("0-0", [], [(event(partition, guild_id=guild_id), [participant(5)])])
-        make_live(redis_url).rebuild("0-0", [])
-        assert keys(client) == {"rollcall:live:cursor:1"}
-
-    def test_a_rebuild_that_broke_off_leaves_nothing_that_the_next_cannot_find(self, live, client):
-        def breaks_off():
-            yield event(1, (PIER, DECK)), [participant(it) for it in range(600_000, 602_500)]
-            yield from ((event(it), [participant(5)]) for it in range(2, 400))
-            raise ConnectionError("gone")
-
-        with pytest.raises(ConnectionError):
-            live.rebuild("1-0", [], breaks_off())
-        assert len(keys(client)) > 2_500
-        assert live.active_events(GUILD) is None
-        live.rebuild("1-0", [])
-        assert keys(client) == set()
-
-    def test_a_foreign_value_in_the_way_is_replaced(self, live, client):
-        for key in (active_key(GUILD), active_key(GUILD, PIER)):
-            client.set(key, "foreign")
-        client.hset(participant_key(1, 5), "foreign", "x")
-        with pytest.raises(ConnectionError, match="WRONGTYPE"):
-            live.mirror("0-0", "1-0", [SaveEvent(event()), follow(5)])
-        live.rebuild("1-0", [], [(event(), [participant(5)])])
-        assert [it["eventId"] for it in live.active_events(GUILD, PIER)] == ["1"]
-        assert list(live.participants(1)) == [5]
 
 
 class TestReaders:
@@ -320,81 +202,3 @@ class TestReaders:
         client.sadd(users_key(1), "somebody")
         with pytest.raises(StorageError, match=users_key(1)):
             live.participants(1)
-
-
-IDS, USERS = st.sampled_from([1, 2, 3]), st.integers(1, 6)
-CHANNELS = st.lists(st.sampled_from([PIER, DECK, BUNK]), min_size=1, unique=True)
-EFFECTS = st.one_of(
-    st.builds(
-        lambda event_id, channels, status: SaveEvent(event(event_id, channels, status)),
-        IDS,
-        CHANNELS,
-        st.sampled_from([EventStatus.ACTIVE, EventStatus.ACTIVE, EventStatus.ENDED]),
-    ),
-    st.builds(
-        lambda event_id, users: follow(*users, event_id=event_id),
-        IDS,
-        st.lists(USERS, min_size=1, max_size=4),
-    ),
-    st.builds(lambda event_id, user_id: DropParticipant(GUILD, event_id, user_id), IDS, USERS),
-    st.builds(lambda event_id: SaveParticipants(GUILD, event_id, (), whole=True), IDS),
-)
-
-
-def told(events, users, effect):
-    """Keep what there is to know of the events, the simple way. Nobody follows who is in no active event."""
-    if isinstance(effect, SaveEvent) and effect.event.status is EventStatus.ACTIVE:
-        events[effect.event.event_id] = effect.event
-    elif isinstance(effect, SaveEvent):
-        events.pop(effect.event.event_id, None)
-        users.pop(effect.event.event_id, None)
-    elif isinstance(effect, FollowParticipants):
-        users.setdefault(effect.event_id, {}).update({it.user_id: it for it in effect.rows})
-    elif isinstance(effect, DropParticipant):
-        users.get(effect.event_id, {}).pop(effect.user_id, None)
-    else:
-        users.pop(effect.event_id, None)
-
-
-def sensible(commits):
-    """Leave out what no step says: participants of an event that is not active."""
-    active = set()
-    for commit in commits:
-        kept = []
-        for effect in commit:
-            if isinstance(effect, SaveEvent):
-                change = active.add if effect.event.status is EventStatus.ACTIVE else active.discard
-                change(effect.event.event_id)
-                kept.append(effect)
-            elif effect.event_id in active:
-                kept.append(effect)
-        yield kept
-
-
-@given(st.lists(st.lists(EFFECTS, max_size=6), max_size=6))
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    derandomize=True,
-)
-def test_whatever_the_commits_say_the_mirror_holds_their_sum(redis_url, client, make_live, commits):
-    client.flushall()
-    live = make_live(redis_url)
-    live.rebuild("0-0", [])
-    events, users = {}, {}
-    for number, effects in enumerate(sensible(commits)):
-        assert live.mirror(f"{number}-0", f"{number + 1}-0", effects)
-        for effect in effects:
-            told(events, users, effect)
-        ordered = [events[it] for it in sorted(events)]
-        assert live.active_events(GUILD) == [event_json(it) for it in ordered]
-        for channel in (PIER, DECK, BUNK):
-            here = [event_json(it) for it in ordered if channel in it.channel_ids]
-            assert live.active_events(GUILD, channel) == here
-        for event_id in (1, 2, 3):
-            known = {user_id: followed_json(it) for user_id, it in users.get(event_id, {}).items()}
-            assert live.participants(event_id) == known
-    live.rebuild("0-0", [])
-    assert keys(client) == set()
-    live.close()
