@@ -41,6 +41,21 @@ def make_journal():
 
 
 @pytest.fixture
+def read_all(make_journal):
+    """Read a whole stream as (source, seq, at)."""
+
+    def read(url, partition=0):
+        journal = make_journal(url, partition)
+        found, cursor = [], "0-0"
+        while records := journal.read(cursor, 1_000, 0):
+            found += [(it.entry.source, it.entry.seq, it.entry.input.at) for it in records]
+            cursor = records[-1].journal_id
+        return found
+
+    return read
+
+
+@pytest.fixture
 def journal(redis_url, make_journal):
     return make_journal(redis_url)
 
