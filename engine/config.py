@@ -17,6 +17,7 @@ from pydantic import SecretStr, ValidationError
 from engine.config_problems import misplaced_secrets, problem, shown
 from engine.settings import (
     Api,
+    Backup,
     Discord,
     Engine,
     Events,
@@ -70,6 +71,10 @@ class Config:
         return self.settings.storage
 
     @property
+    @property
+    def backup(self) -> Backup:
+        return self.settings.backup
+
     def sessions(self) -> Sessions:
         return self.settings.sessions
 
@@ -122,6 +127,10 @@ class Config:
         )
 
     @cached_property
+    @cached_property
+    def backup_dir(self) -> Path:
+        return self._absolute(self.backup.dir) if self.backup.dir else self.data_dir / "backups"
+
     def runtime_dir(self) -> Path:
         """Where the sockets are: in the data directory, or in /tmp where that path is too long for a socket.
 

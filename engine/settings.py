@@ -181,6 +181,14 @@ class Events(Table):
         return badges
 
 
+class Backup(Table):
+    """How often the ledger is backed up, and how many backups stay."""
+
+    every_h: Annotated[float, Field(ge=0, le=8760)] = 6.0
+    keep: Annotated[int, Field(ge=1, le=1000)] = 7
+    dir: PathText = ""
+
+
 class Privacy(Table):
     """Whom we do not track, and how long we keep what we know."""
 
@@ -270,3 +278,4 @@ class Settings(Table):
     api: Api = Api()
     log: Log = Log()
     simulator: Simulator = Simulator()
+    backup: Backup = Backup()

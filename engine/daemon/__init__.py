@@ -7,6 +7,9 @@ inside, so that a process loads only what it runs.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
     from engine.config import Config
 
 
@@ -29,6 +32,13 @@ def simulator_main(config: "Config") -> int:
     from engine.daemon import simulator
 
     return simulator.main(config)
+
+
+def backup_made(config: "Config", target: "Path | None") -> "dict[str, Any]":
+    """Make a backup of the ledger and return what there is to say of it. Raises ``StorageError``."""
+    from engine.daemon import backups
+
+    return backups.described(backups.backup_now(config, target))
 
 
 def tracker_problems(config: "Config") -> list[str]:

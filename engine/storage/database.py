@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from peewee import DatabaseError, InterfaceError, PeeweeException, SqliteDatabase
@@ -142,11 +142,24 @@ def faults(path: Path) -> Iterator[None]:
 def _told(path: Path, error: sqlite3.Error | PeeweeException) -> StorageError:
     original = getattr(error, "orig", error)
     code = getattr(original, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # without the extension
+    if code == sqlite3.SQLITE_CORRUPT:
+        mark_suspect(path)
     if code in _PASSING:
         return StorageBusy(f"{path}: {original}")
     if code == sqlite3.SQLITE_NOTADB:
         return StorageUnfit(f"{path} is not a database: move it away, or point storage.database elsewhere")
     return StorageError(_unusable(path, str(original)))
+
+
+def suspect_mark(path: Path) -> Path:
+    """Return the file whose being there says that somebody came upon damage in a ledger."""
+    return path.with_name(f"{path.name}.suspect")
+
+
+def mark_suspect(path: Path) -> None:
+    """Have the engine end, and its next start look at the ledger thoroughly."""
+    with suppress(OSError):  # who may only read cannot tell
+        suspect_mark(path).touch()
 
 
 def _unusable(path: Path, reason: str) -> str:

@@ -4,6 +4,7 @@ An entry is 4 bytes of CRC-32 (big-endian) and a msgpack array (``engine.domain.
 is ours because an append-only file has none per record: a server starts on a damaged one without a word.
 """
 
+from collections.abc import Callable
 from typing import Any
 from zlib import crc32
 
@@ -53,15 +54,25 @@ def decode(raw: bytes) -> Entry:
 
 
 class RedisJournal:
-    """One partition's stream (``protocols.Journal``). ``read`` has one caller, the rest any thread."""
+    """One partition's stream (``protocols.Journal``). ``read`` has one caller, the rest any thread.
+
+    ``needed_after``: where the newest backup of the ledger stands; what follows outlasts the retention.
+    """
 
     def __init__(
-        self, url: str, partition: int, *, retention_ms: int = 86_400_000, max_entries: int = 1_000_000
+        self,
+        url: str,
+        partition: int,
+        *,
+        retention_ms: int = 86_400_000,
+        max_entries: int = 1_000_000,
+        needed_after: Callable[[], str] | None = None,
     ) -> None:
         self._url = url
         self._key = stream_key(partition)
         self._retention_ms = retention_ms
         self._max_entries = max_entries
+        self._needed_after = needed_after
         self._wire = Wire(url, timeout_s=READ_TIMEOUT_S)
         self._client = connect(url)
 
@@ -89,16 +100,16 @@ class RedisJournal:
         estimate takes the entries as evenly spread over the time between the first and the last.
         """
         info = self._info()
-        if info is None or _id(info["last-generated-id"]) <= _id(cursor) or not info["length"]:
+        if info is None or entry_id(info["last-generated-id"]) <= entry_id(cursor) or not info["length"]:
             return 0
-        if _id(cursor) < _id(info["first-entry"][0]):
+        if entry_id(cursor) < entry_id(info["first-entry"][0]):
             return int(info["length"])
         with away_as_connection_error(self._url):
             counted: Any = self._client.xrange(self._key, f"({cursor}", "+", count=LAG_COUNTED)
         if len(counted) < LAG_COUNTED:
             return len(counted)
         first, here, last = (
-            _id(it)[0] for it in (info["first-entry"][0], counted[-1][0], info["last-generated-id"])
+            entry_id(it)[0] for it in (info["first-entry"][0], counted[-1][0], info["last-generated-id"])
         )
         rest = int(info["length"] * (last - here) / max(last - first, 1))
         return min(LAG_COUNTED + rest, int(info["length"]))
@@ -106,10 +117,12 @@ class RedisJournal:
     def trim(self, committed: str, now: int) -> int:
         """Remove entries older than the retention or above the cap, never one after ``committed``.
 
-        The retention compares ``now`` with the server's clock, which made the ids. The cap is kept to within
-        a stream node (100 entries). Returns how many were removed.
+        The retention compares ``now`` with the server's clock, which made the ids, and keeps what the newest
+        backup would need to catch up. The cap spares only what is not committed, and is kept to within a
+        stream node (100 entries). Returns how many were removed.
         """
-        milliseconds, number = min((max(now - self._retention_ms, 0), 0), _id(committed))
+        needed = entry_id(self._needed_after()) if self._needed_after else entry_id(committed)
+        milliseconds, number = min((max(now - self._retention_ms, 0), 0), entry_id(committed), needed)
         with away_as_connection_error(self._url):
             removed = self._trim("=", f"{milliseconds}-{number}")
             surplus = self._client.xlen(self._key) - self._max_entries
@@ -156,6 +169,7 @@ def _record(journal_id: bytes, fields: list[bytes]) -> Record:
         return Record(journal_id.decode(), None, raw, str(error))
 
 
-def _id(text: str | bytes) -> tuple[int, int]:
+def entry_id(text: str | bytes) -> tuple[int, int]:
+    """Return an entry's id as what its order goes by: ms of the server's clock, and a number within."""
     milliseconds, _, number = (text.decode() if isinstance(text, bytes) else text).partition("-")
     return int(milliseconds), int(number or 0)

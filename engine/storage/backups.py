@@ -1,0 +1,151 @@
+"""Automatic backups: one every few hours, on a thread of its own, the old ones removed once it is whole.
+
+Each start waits a minute, in which the engine catches up. Who is forgotten is to be in no backup: as long as
+one is older than that, the next is made at once, and takes the place of all older ones.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from engine.storage.backup import (
+    Backup,
+    BackupStopped,
+    Standing,
+    back_up,
+    backups_in,
+    moment_of,
+    new_name,
+    reading,
+    standings,
+)
+from engine.storage.database import faults
+from engine.storage.protocols import StorageError
+
+FIRST_S = 60.0  # after a start
+LOOK_EVERY_S = 30.0
+AGAIN_S = 600.0  # after a failure
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass
+class BackupStats:
+    """What others may read at any time. Moments in ms UTC, None: there was none."""
+
+    last_at: int | None = None
+    last_file: str = ""
+    last_bytes: int = 0
+    kept: int = 0
+    failures: int = 0
+    last_error: str = ""
+
+
+class Backups:
+    """Makes backups of ``ledger`` in ``folder``, one every ``every_s``, of which ``keep`` stay.
+
+    ``needed``: by partition, where the newest backup stands; the journal is kept from there on (``START``:
+    all of it, there is no backup yet).
+    """
+
+    def __init__(
+        self,
+        ledger: Path,
+        folder: Path,
+        *,
+        every_s: float,
+        keep: int,
+        now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._ledger, self._folder = ledger, folder
+        self._every_ms, self._keep, self._now = round(every_s * 1000), keep, now
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="backups", daemon=True)
+        self.stats = BackupStats()
+        self._needed: Mapping[int, Standing] = {}
+        self._note(backups_in(folder))
+
+    def needed_after(self, partition: int) -> str:
+        """Return the journal's id after which the newest backup would need it."""
+        return self._needed.get(partition, Standing()).cursor
+
+    def start(self) -> None:
+        """Begin, in a minute."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Give up a backup under way, of which then nothing is left."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def make(self) -> Backup:
+        """Make a backup now, then remove the old ones. Raises ``StorageError``."""
+        known = backups_in(self._folder)
+        # Whatever the clock does, the newest has the last name.
+        at = max(self._now(), moment_of(known[0]) + 1 if known else 0)
+        backup = back_up(self._ledger, new_name(self._folder, at), at, self._stopping.wait)
+        forgotten = _forgotten(backup.path)
+        for number, older in enumerate(known, start=1):
+            if number >= self._keep or (forgotten and not _knows(older, forgotten)):
+                older.unlink(missing_ok=True)
+        self._note(backups_in(self._folder))
+        return backup
+
+    def due(self) -> bool:
+        """Say whether it is time for the next one."""
+        known = backups_in(self._folder)
+        if not known or not 0 <= self._now() - moment_of(known[0]) < self._every_ms:
+            return True
+        forgotten = _forgotten(self._ledger)
+        return bool(forgotten) and not all(_knows(it, forgotten) for it in known)
+
+    def _run(self) -> None:
+        wait_s = min(FIRST_S, self._every_ms / 1000)
+        while not self._stopping.wait(wait_s):
+            wait_s = min(LOOK_EVERY_S, self._every_ms / 1000)
+            try:
+                if self.due():
+                    self._made(self.make())
+            except BackupStopped:
+                return
+            except Exception as error:  # noqa: BLE001 - the disk, a lock, a defect: the next one may succeed
+                self._failed(error)
+                wait_s = AGAIN_S
+
+    def _made(self, backup: Backup) -> None:
+        self.stats.last_error = ""
+        _log.info("backup_made", file=str(backup.path), size_bytes=backup.size_bytes, kept=self.stats.kept)
+
+    def _failed(self, error: Exception) -> None:
+        self.stats.failures += 1
+        self.stats.last_error = str(error)
+        _log.error("backup_failed", reason=str(error), again_in_s=AGAIN_S)
+
+    def _note(self, known: list[Path]) -> None:
+        self.stats.kept = len(known)
+        for path in known:
+            with suppress(StorageError, OSError):
+                self._needed = standings(path)
+                self.stats.last_at, self.stats.last_file = moment_of(path), str(path)
+                self.stats.last_bytes = path.stat().st_size
+                return
+
+
+def _forgotten(path: Path) -> set[tuple[int, int, int]]:
+    """Return who is forgotten in a ledger or a backup. Raises ``StorageError``."""
+    with faults(path), closing(reading(path)) as connection:
+        return set(connection.execute('SELECT "partition", user_id, at FROM forgotten'))
+
+
+def _knows(backup: Path, forgotten: Iterable[tuple[int, int, int]]) -> bool:
+    """Say whether a backup was made after all these were forgotten; one that cannot be read knows nobody."""
+    try:
+        return _forgotten(backup).issuperset(forgotten)
+    except StorageError:
+        return False
