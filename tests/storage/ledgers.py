@@ -7,9 +7,11 @@ import pytest
 from msgspec.structs import replace
 
 from engine.domain.attendance import Participant
+from engine.domain.effects import SaveSession, Status
 from engine.domain.event_effects import AwardBadges, LinkSessions, SaveParticipants
 from engine.domain.events import Event, EventStatus, Policy
 from engine.domain.rules import BadgeRules
+from engine.domain.sessions import Session
 from engine.storage.ledger import SqlLedger
 from engine.storage.protocols import Commit
 
@@ -57,6 +59,15 @@ def linked(*sessions, whole=False, event_id=EVENT.event_id):
 
 def awarded(*user_ids, badges=WEBHOOK, at=T, event_id=EVENT.event_id):
     return AwardBadges(GUILD, event_id, user_ids, badges, at)
+
+
+def session(joined_at, left_at=None, user_id=1, guild_id=GUILD, left_slack_ms=0, **fields):
+    """Return the effect that saves a session; the two moments are counted from ``T``."""
+    at = T + joined_at
+    it = Session(user_id, CHANNEL, at, 0, at, at, gateway_session_id="secret")
+    status = Status.ACTIVE if left_at is None else Status.COMPLETED
+    end = None if left_at is None else T + left_at
+    return SaveSession(guild_id, replace(it, **fields), at, end, left_slack_ms, status)
 
 
 class Writer:

@@ -2,84 +2,34 @@
 
 from dataclasses import replace as replaced
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engine.domain.effects import ForgetMember, SaveMember, SaveSession, SaveSpan, SettleOutbox, Status
+from engine.domain.effects import ForgetMember, SaveMember, SaveSpan
 from engine.domain.event_effects import SaveEvent
-from engine.domain.inputs import Entry, OutboxOutcome, VoiceStateChanged
 from engine.domain.participation import attendees, entries, score
-from engine.domain.sessions import Session
-from engine.storage.forgetting import COUNTED
-from engine.storage.journal import encode
-from engine.storage.protocols import DeadLetter
+from tests.storage.forgetting import EVENT_ID, FORGET, GONE, NOTHING, OTHER, Forgetting, ForgettingOnSqlite
 from tests.storage.held import USERS, held, saved
 from tests.storage.ledgers import (
-    CHANNEL,
     CSV,
     EVENT,
     GUILD,
-    ROLE,
-    Contract,
-    OnSqlite,
     T,
     Writer,
     awarded,
     linked,
     participant,
+    session,
 )
 from tests.storage.ledgers import saved as seen
-
-GONE, OTHER = 7, 8
-EVENT_ID = EVENT.event_id
-FORGET = ForgetMember(GONE, T + 1_000)
-NOTHING = dict.fromkeys(COUNTED, 0)
-
-
-def session(joined_at, left_at=None, *, user_id=GONE, guild_id=GUILD, channel_id=CHANNEL, **fields):
-    """Return the effect that saves a session; moments are counted from T."""
-    at = T + joined_at
-    it = Session(user_id, channel_id, at, 0, at, at, gateway_session_id="secret")
-    status = Status.ACTIVE if left_at is None else Status.COMPLETED
-    end = None if left_at is None else T + left_at
-    return SaveSession(guild_id, replace(it, **fields), at, end, 0, status)
 
 
 def span(joined_at, started_at, ended_at, roles=(), user_id=GONE):
     return SaveSpan(GUILD, user_id, T + joined_at, T + started_at, T + ended_at, 0, roles)
 
 
-class ForgettingContract(Contract):
-    def sessions(self, ledger) -> list[tuple]:
-        """Return ``(user_id, joined_at, left_at, status)`` since T, in order of joining."""
-        raise NotImplementedError
-
-    def spans(self, ledger) -> list[tuple]:
-        """Return ``(user_id, joined_at, started_at, roles)`` since T."""
-        raise NotImplementedError
-
-    def chains(self, ledger) -> list[tuple]:
-        """Return ``(joined_at, chain_at, previous_at)`` since T."""
-        raise NotImplementedError
-
-    def letters(self, ledger) -> list[str]:
-        """Return the ids of the dead letters."""
-        raise NotImplementedError
-
-    def names(self, ledger) -> list[tuple]:
-        """Return ``(guild_id, user_id, name)``."""
-        raise NotImplementedError
-
-    def forget(self, writer, it=FORGET):
-        commit = writer.prepare(
-            it, now=it.at, forgotten={it.user_id: it.at}, forgotten_changed=True
-        )  # fmt: skip
-        counts = writer.ledger.commit(commit)
-        writer.state = commit.state
-        return counts
-
+class ForgettingContract(Forgetting):
     def test_what_no_event_reads_is_removed_with_its_spans(self, ledger, writer):
         elsewhere = session(500, 600, channel_id=71)
         before = session(-200, -100)
@@ -169,16 +119,6 @@ class ForgettingContract(Contract):
         self.forget(writer, ForgetMember(OTHER, T + 1_001))
         assert self.sessions(ledger) == [(-1, 100, 200, 1), (-2, 110, 200, 1)]
 
-    def test_a_participant_who_left_no_session_gets_one_too_and_so_does_who_has_a_badge(self, ledger, writer):
-        writer.write(
-            SaveEvent(EVENT), seen(participant(GONE), participant(OTHER)), awarded(OTHER, badges=CSV)
-        )
-        self.forget(writer)
-        assert [it.user_id for it in self.participants(ledger)] == [-1, OTHER]
-        self.forget(writer, ForgetMember(OTHER, T + 1_001))
-        assert [it.user_id for it in self.participants(ledger)] == [-2, -1]
-        assert [it[1] for it in self.badges(ledger)] == [-2]
-
     def test_partitions_forget_their_own_guilds_under_pseudonyms_of_their_own(self, open_ledger):
         """One file, two partitions: guild 0 is of the first, guild 1 of the second."""
         writers = [Writer(open_ledger(number, 2)) for number in (0, 1)]
@@ -190,50 +130,6 @@ class ForgettingContract(Contract):
         assert self.sessions(writers[0].ledger) == [(-1, 100, 200, 1), (GONE, 100, 200, 1)]
         self.forget(writers[1])
         assert self.sessions(writers[0].ledger) == [(-2, 100, 200, 1), (-1, 100, 200, 1)]
-
-    def test_no_badge_is_delivered_any_more(self, ledger, writer):
-        writer.write(SaveEvent(EVENT), awarded(GONE, OTHER, badges=ROLE))
-        counts = self.forget(writer)
-        assert [it.user_id for it in ledger.pending_outbox(10)] == [OTHER]
-        assert self.badges(ledger)[0] == (EVENT_ID, -1, GUILD, T, "role", None)
-        assert (counts["badges"], counts["deliveries"]) == (1, 1)
-
-    @pytest.mark.parametrize("ok", [True, False])
-    @pytest.mark.parametrize("badges", [ROLE, CSV])
-    def test_a_delivery_that_is_over_loses_the_id(self, ledger, writer, badges, ok):
-        outcome = SettleOutbox(f"badge-{EVENT_ID}-{GONE}", ok, f"no member {GONE}", T)
-        writer.write(SaveEvent(EVENT), awarded(GONE, badges=badges), outcome)
-        self.forget(writer)
-        (row,) = self.outbox(ledger)
-        assert row["outbox_id"] == f"badge-{EVENT_ID}-forgotten-1"
-        assert self.badges(ledger)[0][-1] == row["outbox_id"]
-        payload = row["payload"]
-        assert payload.get("user_id", payload.get("userId")) in (-1, "forgotten-1")
-        assert payload.get("outbox_id", row["outbox_id"]) == row["outbox_id"]
-
-    def test_who_was_forgotten_may_earn_a_badge_that_is_delivered_to_nobody(self, ledger, writer):
-        writer.write(SaveEvent(EVENT), awarded(-1, OTHER, badges=ROLE))
-        assert [it[1::4] for it in self.badges(ledger)] == [(-1, None), (OTHER, f"badge-{EVENT_ID}-{OTHER}")]
-        assert [it.user_id for it in ledger.pending_outbox(10)] == [OTHER]
-
-    def test_dead_letters_that_hold_them_are_gone(self, ledger, writer):
-        def letter(number, what):
-            return DeadLetter(f"{number}-0", GUILD, encode(Entry("life", number, what)), "why", T)
-
-        big = 175_928_847_299_117_063
-        torn = encode(Entry("life", 9, VoiceStateChanged(T, GUILD, big, 7)))[:-1]
-        writer.write(
-            dead_letters=[
-                letter(1, VoiceStateChanged(T, GUILD, big, 7)),
-                letter(2, VoiceStateChanged(T, GUILD, OTHER, 7)),
-                letter(3, OutboxOutcome(T, GUILD, f"badge-9-{big}", ok=True)),
-                DeadLetter("4-0", None, torn, "the checksum does not match", T),
-                DeadLetter("5-0", None, b"noise", "the checksum does not match", T),
-                DeadLetter("6-0", GUILD, b"", f"KeyError: {big}", T),
-            ]
-        )
-        assert self.forget(writer, ForgetMember(big, T)) == NOTHING | {"deadLetters": 4}
-        assert self.letters(ledger) == ["2-0", "5-0"]
 
     def test_twice_forgotten_is_harmless(self, ledger, writer):
         writer.write(SaveEvent(EVENT), session(100, 200), seen(participant(GONE)), awarded(GONE, badges=CSV))
@@ -299,30 +195,5 @@ class ForgettingContract(Contract):
         return {it: (row.entered_at, row.start_at, row.tally, row.eligible) for it, row in scores.items()}
 
 
-class TestForgettingOnSqlite(OnSqlite, ForgettingContract):
-    def sessions(self, ledger):
-        columns = f"user_id, joined_at - {T}, left_at - {T}, status"
-        return self.rows(ledger, f"SELECT {columns} FROM session ORDER BY joined_at, user_id")
-
-    def names(self, ledger):
-        return self.rows(ledger, "SELECT guild_id, user_id, name FROM member ORDER BY guild_id, user_id")
-
-    def spans(self, ledger):
-        columns = f"user_id, joined_at - {T}, started_at - {T}, hex(coalesce(roles, ''))"
-        found = self.rows(ledger, f"SELECT {columns} FROM span ORDER BY joined_at, started_at")
-        return [(*row, _roles(roles)) for *row, roles in found]
-
-    def chains(self, ledger):
-        columns = f"joined_at - {T}, chain_at - {T}, previous_at - {T}"
-        return self.rows(ledger, f"SELECT {columns} FROM session ORDER BY joined_at")
-
-    def letters(self, ledger):
-        return [it for (it,) in self.rows(ledger, "SELECT journal_id FROM deadletter ORDER BY 1")]
-
-    def gateway_sessions(self, ledger):
-        return [it for (it,) in self.rows(ledger, "SELECT gateway_session_id FROM session")]
-
-
-def _roles(digits: str) -> tuple[int, ...]:
-    packed = bytes.fromhex(digits)
-    return tuple(int.from_bytes(packed[it : it + 8], "little") for it in range(0, len(packed), 8))
+class TestForgettingOnSqlite(ForgettingOnSqlite, ForgettingContract):
+    """The ledger on real SQLite files."""

@@ -10,8 +10,7 @@ from engine.storage.database import open_readonly
 from engine.storage.ledger import SqlLedger
 from engine.storage.member_queries import member_names
 from engine.storage.queries import SessionFilter, SqlReads
-from tests.storage.ledgers import EVENT, GUILD, T, Writer, awarded, participant, saved
-from tests.storage.test_retention import session
+from tests.storage.ledgers import EVENT, GUILD, T, Writer, awarded, participant, saved, session
 
 NAMES = SaveMember(GUILD, 1, "Ann"), SaveMember(GUILD + 1, 2, "Elsewhere")
 

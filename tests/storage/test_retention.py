@@ -3,10 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from engine.domain.effects import SaveMember, SaveSession, SaveSpan, Status
+from engine.domain.effects import SaveMember, SaveSpan
 from engine.domain.event_effects import SaveEvent
 from engine.domain.events import EventStatus
-from engine.domain.sessions import Session
 from engine.storage import retention
 from tests.storage.ledgers import (
     CSV,
@@ -19,19 +18,13 @@ from tests.storage.ledgers import (
     awarded,
     linked,
     participant,
+    saved,
+    session,
 )
-from tests.storage.ledgers import saved as seen
 
 EVENT_ID = EVENT.event_id
 HORIZON = T + 1_000
 OVER = replace(EVENT, status=EventStatus.ENDED, ended_at=T + 500, settled=True)
-
-
-def session(joined_at, left_at, user_id=1, guild_id=GUILD, left_slack_ms=0):
-    at = T + joined_at
-    status = Status.ACTIVE if left_at is None else Status.COMPLETED
-    end = None if left_at is None else T + left_at
-    return SaveSession(guild_id, Session(user_id, 70, at, 0, at, at), at, end, left_slack_ms, status)
 
 
 def span(joined_at, user_id=1):
@@ -71,14 +64,14 @@ class RetentionContract(Contract):
     def test_a_name_goes_with_its_members_last_session_unless_a_result_names_them(self, ledger, writer):
         names = [SaveMember(GUILD, user, f"{user}") for user in (1, 2, 3, 4)]
         gone, elsewhere = [session(0, 9, user) for user in (1, 2, 3, 4)], SaveMember(GUILD + 1, 1, "there")
-        writer.write(SaveEvent(OVER), seen(participant(3)), awarded(4, badges=CSV), *gone)
+        writer.write(SaveEvent(OVER), saved(participant(3)), awarded(4, badges=CSV), *gone)
         writer.write(*names, elsewhere, session(5, 1_000, 2))
         self.prune(ledger)
         assert self.names(ledger) == ["2", "3", "4", "there"]
 
     def test_links_go_and_the_result_stays(self, ledger, writer):
         rows = participant(1, eligible=True), participant(2)
-        writer.write(SaveEvent(OVER), session(0, 900), linked((1, T)), seen(*rows), awarded(1, badges=CSV))
+        writer.write(SaveEvent(OVER), session(0, 900), linked((1, T)), saved(*rows), awarded(1, badges=CSV))
         self.prune(ledger)
         assert (self.joins(ledger), self.links(ledger)) == ([], [])
         assert self.participants(ledger, OVER) == list(rows)
