@@ -22,8 +22,8 @@ class GuildState(Struct, frozen=True):
     those who left in the last ``MEMORY_MS``. ``created``: channels by the moment their creation was seen,
     in the last ``CREATION_MEMORY_MS``. ``connection``: the gateway connection on which a snapshot last
     confirmed the guild, ``confirmed_at`` when. ``lost_at``: since when the guild itself is unavailable or
-    lost. ``present``: the bot is a member. ``bots``: the other bots in voice, by user, while they have no
-    sessions. ``player``: the bot's own voice; ``subject``: what trackers say of it.
+    lost. ``present``: the bot is a member. ``bots``: the other bots in voice, by user, whether they have
+    sessions or not. ``player``: the bot's own voice; ``subject``: what trackers say of it.
     """
 
     guild_id: int

@@ -1,7 +1,7 @@
 """Who is in voice without a session: the bot itself, which is the guild's player, and other bots.
 
-Trackers look at both (seed 000). Where bots are tracked, the others have sessions instead, and the own one
-has both.
+Trackers look at both (seed 000). Where bots are tracked, they have sessions besides, and trackers can still
+tell them from people.
 """
 
 from msgspec.structs import replace
@@ -26,7 +26,7 @@ def bot_moved(draft: Draft, who: SomeoneInVoice, channel_id: int | None, at: int
     """Follow a bot between channels. A repeated update changes nothing."""
     if who.user_id == draft.state.own_user_id:
         own_voice(draft, channel_id, at)
-    elif channel_id is None or draft.rules.track_bots or who.user_id in draft.rules.opt_out:
+    elif channel_id is None or who.user_id in draft.rules.opt_out:
         forget_bot(draft, who.user_id)
     else:
         known = draft.state.bots.get(who.user_id)

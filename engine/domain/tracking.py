@@ -56,7 +56,7 @@ class Player(Struct, frozen=True, gc=False):
 
 
 class Presence(Struct, frozen=True, gc=False):
-    """Somebody in voice who has no session: another bot. ``flags`` as in ``inputs.VoiceFlags``."""
+    """Another bot in voice, with or without a session. ``flags`` as in ``inputs.VoiceFlags``."""
 
     user_id: int
     channel_id: int

@@ -27,12 +27,12 @@ def voice_state_changed(draft: Draft, change: VoiceStateChanged) -> None:
     bot = change.bot if told_of else players.is_bot(draft.state, change)
     if bot:
         players.bot_moved(draft, change, change.channel_id, change.at)
+    elif change.user_id in draft.state.bots:  # taken for a bot until now
+        players.forget_bot(draft, change.user_id)
     if not draft.tracks(change.user_id, bot):
         if session is not None:  # taken for a person until now, or opted out since
             drop(draft, session, change.at)
     elif session is None:
-        if change.user_id in draft.state.bots:  # taken for a bot until now
-            players.forget_bot(draft, change.user_id)
         if change.channel_id is not None:
             join(draft, change, change.channel_id, when)
     elif change.channel_id is None:
@@ -45,10 +45,11 @@ def voice_state_changed(draft: Draft, change: VoiceStateChanged) -> None:
 
 def roles_changed(draft: Draft, change: RolesChanged) -> None:
     """Cut the session of a member whose roles have changed; of people outside voice nothing is kept."""
+    players.roles_changed(draft, change.user_id, change.roles)
     session = draft.sessions.get(change.user_id)
     if session is None:
-        players.roles_changed(draft, change.user_id, change.roles)
-    elif not draft.tracks(session.user_id):
+        return
+    if not draft.tracks(session.user_id):
         drop(draft, session, change.at)
     elif change.roles != session.roles:
         following = _next_span(draft, session, seen(change.at, change.replayed_from))

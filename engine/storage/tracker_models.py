@@ -14,7 +14,7 @@ class Player(Model):
 
 
 class Presence(Model):
-    """Another bot in voice, which has no session."""
+    """Another bot in voice."""
 
     guild_id = BigIntegerField()
     user_id = BigIntegerField()

@@ -1,6 +1,6 @@
-"""The other bots in voice, which have no sessions: the bot itself is user 999, another one 50.
+"""The other bots in voice, which have sessions only where they are tracked.
 
-Times are seconds, channels letters.
+The bot itself is user 999, another one 50. Times are seconds, channels letters.
 """
 
 import pytest
@@ -95,11 +95,25 @@ def test_a_snapshot_shows_who_is_there(follow, there):
     assert (set(bots(story)), story.book.rows) == ({51}, {})
 
 
-def test_where_bots_are_tracked_they_have_sessions_instead(follow):
+def test_where_bots_are_tracked_they_have_sessions_and_are_still_known_as_bots(follow):
     story = follow(Rules(track_bots=True))
-    story.bot(5, "A")
-    assert bots(story) == {}
+    story.bot(5, "A", roles=(7,))
+    assert bots(story) == {BOT: Presence(BOT, channel_of("A"), 0, (7,))}
     assert len(story.book.of(GUILD, BOT)) == 1
+    story.bot(6, "B", DEAF)
+    story.roles(7, 8, user=BOT)
+    assert bots(story) == {BOT: Presence(BOT, channel_of("B"), DEAF, (8,))}
+    assert story.guilds[GUILD].sessions[BOT].roles == (8,)
+    story.bot(8, None)
+    assert (bots(story), set(story.guilds[GUILD].sessions)) == ({}, {OWN})
+
+
+def test_a_tracked_bot_that_a_snapshot_shows_is_known_as_one(follow, there):
+    story = follow(Rules(track_bots=True))
+    story.snapshot(10, there("A", user=BOT, bot=True), own_user_id=OWN, connection="c2")
+    assert (set(bots(story)), set(story.guilds[GUILD].sessions)) == ({BOT}, {BOT})
+    story.bot(20, "A", bot=False)  # a person after all
+    assert (set(bots(story)), set(story.guilds[GUILD].sessions)) == (set(), {BOT})
 
 
 def test_a_bot_that_opted_out_is_nowhere(follow):

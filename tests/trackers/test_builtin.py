@@ -163,6 +163,14 @@ def test_users_counts_no_bots_and_never_the_bot_itself(users, stage, then):
     then(True)
 
 
+def test_users_counts_no_bot_that_has_a_session_either(users, stage, then):
+    stage.bot_joins(3)
+    stage.join(3)  # as with `track_bots`
+    stage.play()
+    users()
+    then(True)
+
+
 def test_users_counts_other_bots_where_it_should(users, stage, then):
     stage.bot_joins(3)
     stage.play()
