@@ -61,6 +61,7 @@ class Config:
     api_token: SecretStr | None = None
     redis_password: SecretStr | None = None
     webhook_secret: SecretStr | None = None
+    notice_secret: SecretStr | None = None
 
     @property
     def discord(self) -> Discord:
@@ -181,7 +182,13 @@ class Config:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret value known, for whoever must keep them out of what is printed."""
-        values = [self.discord.token, self.api_token, self.redis_password, self.webhook_secret]
+        values = [
+            self.discord.token,
+            self.api_token,
+            self.redis_password,
+            self.webhook_secret,
+            self.notice_secret,
+        ]
         in_url = urlsplit(self.storage.redis).password
         return (*(value.get_secret_value() for value in values if value), *([in_url] if in_url else []))
 
@@ -216,6 +223,9 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     if config.events.badges == "webhook" and config.webhook_secret is None:
         line = f"'webhook' signs what it sends: set {config.events.webhook_secret_env} in the environment"
         raise ConfigError([f"{path}: events.badges: {line}"])
+    if config.trackers.webhook_url and config.notice_secret is None:
+        line = f"what is sent is signed: set {config.trackers.webhook_secret_env} in the environment"
+        raise ConfigError([f"{path}: trackers.webhook_url: {line}"])
     if len(os.fsencode(config.api_socket)) > _SOCKET_PATH_MAX:
         problem = f"is too long for a Unix socket, {_SOCKET_PATH_MAX} bytes at most"
         raise ConfigError([f"{path}: api.socket: {problem} (got {shown(str(config.api_socket))})"])
@@ -234,6 +244,7 @@ def _with_secrets(config: Config, environ: Mapping[str, str]) -> Config:
         api_token=secret(config.api.token_env),
         redis_password=secret("REDIS_PASSWORD"),
         webhook_secret=secret(config.events.webhook_secret_env),
+        notice_secret=secret(config.trackers.webhook_secret_env),
     )
 
 

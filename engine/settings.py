@@ -253,6 +253,10 @@ class Trackers(Table):
     combine: Literal["lowest", "highest", "average"] = "lowest"
     default_timeout_s: Timeout = 30.0
     default_poll_interval_s: Timeout = 5.0
+    run_limit_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    scopes_per_s: Annotated[float, Field(ge=0.1, le=1_000_000)] = 1000.0
+    webhook_url: Annotated[str, Field(repr=False, pattern=r"^(https?://[^\s/]\S*)?$")] = ""
+    webhook_secret_env: EnvironmentName = "ROLLCALL_WEBHOOK_SECRET"  # noqa: S105  # a name
     on_expiry: Literal["disconnect", "notify", "none"] = "disconnect"
     pause: bool = False
     ask_within_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
@@ -263,6 +267,13 @@ class Trackers(Table):
     custom: Annotated[tuple[Custom, ...], Field(strict=False)] = ()
     listeners: Annotated[tuple[Custom, ...], Field(strict=False)] = ()
     overrides: dict[Snowflake, SubjectOverride] = {}
+
+    @field_validator("on_expiry")  # not of the address, which may hold a password
+    @classmethod
+    def _notifies(cls, on_expiry: str, table: ValidationInfo) -> str:
+        if table.data.get("webhook_url") and on_expiry != "notify":
+            raise ValueError("must be 'notify' where there is a webhook_url")
+        return on_expiry
 
 
 class Settings(Table):

@@ -245,3 +245,22 @@ def problems_of(path):
     except ConfigError as error:
         return error.problems
     return []
+
+
+def test_notices_that_are_sent_need_a_secret_and_a_wish(problems, loaded):
+    table = '[trackers]\nwebhook_url = "http://127.0.0.1:1/?key=abc"\n'
+    asked = table + 'on_expiry = "notify"'
+    told = "what is sent is signed: set ROLLCALL_WEBHOOK_SECRET in the environment"
+    assert problems(asked) == [f"trackers.webhook_url: {told}"]
+    told = "must be 'notify' where there is a webhook_url (got 'none')"
+    assert problems(table + 'on_expiry = "none"') == [f"trackers.on_expiry: {told}"]
+    config = loaded(asked, {"ROLLCALL_WEBHOOK_SECRET": "s3cret"})
+    assert "s3cret" in config.secrets
+    assert "abc" not in repr(config)
+
+
+def test_what_a_tracker_may_take_has_its_limits(problems):
+    assert [it.partition(":")[0] for it in problems("[trackers]\nrun_limit_s = 0\nscopes_per_s = 0")] == [
+        "trackers.run_limit_s",
+        "trackers.scopes_per_s",
+    ]

@@ -14,7 +14,7 @@ from engine.domain.effects import ForgetMember
 from engine.domain.event_effects import Answer, AwardBadges, SaveEvent
 from engine.domain.events import Event, EventStatus
 from engine.domain.participation import NEVER, attendees, company, followed, score, stays_of
-from engine.domain.tracker_effects import TellListeners
+from engine.domain.tracker_effects import NotifyExpiry, TellListeners
 from engine.storage.protocols import Attendance, Commit, Ledger, StorageError
 
 log = structlog.get_logger(__name__)
@@ -80,7 +80,7 @@ class DriftStats:
 
 
 class Aftermath:
-    """Shared by all committers. ``badges_awarded`` is called after a commit that awarded some.
+    """Shared by all committers. ``badges_awarded``, ``expiries_noted``: called after a commit that has some.
 
     ``listeners`` is told of each transition of what trackers look at.
     """
@@ -90,6 +90,7 @@ class Aftermath:
         self.drift = DriftStats()
         self.transitions = Transitions()
         self.badges_awarded: Callable[[], None] = lambda: None
+        self.expiries_noted: Callable[[], None] = lambda: None
         self.listeners: Callable[[TellListeners], None] = lambda _: None
         # One at a time, beside the committer: a large event takes a second to score.
         self._checker = executor("attendance-check")
@@ -105,13 +106,19 @@ class Aftermath:
                     self.answers.give(effect)
                 elif isinstance(effect, SaveEvent) and effect.event.status is EventStatus.ENDED:
                     self._check(effect.event.event_id, ledger)
-        if TellListeners in kinds:
-            for it in commit.effects:
-                if type(it) is TellListeners:
-                    self.transitions.count(it)
-                    self.listeners(it)
         if AwardBadges in kinds:
             self.badges_awarded()
+        if TellListeners in kinds:
+            self._tell(commit, kinds)
+
+    def _tell(self, commit: Commit, kinds: set[type]) -> None:
+        """Tell of what became of subjects: an expiry that is to be noted is among it."""
+        for it in commit.effects:
+            if type(it) is TellListeners:
+                self.transitions.count(it)
+                self.listeners(it)
+        if NotifyExpiry in kinds:
+            self.expiries_noted()
 
     def stop(self) -> None:
         """End the checks that have not begun."""

@@ -36,10 +36,13 @@ _HELP = {
     "connected_shards": "Gateway connections that are up",
     "actor_restarts": "Restarts of guild and event actors",
 }
-_BADGE_COUNTERS = {
+_DELIVERY_COUNTERS = {
     "badges_delivered": "Badges delivered into a file or to a webhook",
     "badges_failed": "Badges refused for good by their receiver",
     "badge_retries": "Deliveries of badges that were tried again",
+    "notices_delivered": "Notices of expired players told",
+    "notices_failed": "Notices refused for good by their receiver",
+    "notice_retries": "Deliveries of notices that were tried again",
 }
 _INGEST_COUNTERS = {
     "received": "Dispatches received from the gateway",
@@ -115,13 +118,13 @@ def samples(  # noqa: PLR0913, PLR0917 - what the metrics are made of
     yield from _ingest_samples(ingest)
 
 
-def badge_samples(deliveries: dict[str, float]) -> Iterable[Sample]:
-    """Yield how the badges fare that the engine delivers itself."""
+def delivery_samples(deliveries: dict[str, float]) -> Iterable[Sample]:
+    """Yield how the badges and notices fare that the engine delivers itself."""
     for name, value in deliveries.items():
-        if name in _BADGE_COUNTERS:
-            yield Sample(f"rollcall_{name}_total", "counter", _BADGE_COUNTERS[name], value)
+        if name in _DELIVERY_COUNTERS:
+            yield Sample(f"rollcall_{name}_total", "counter", _DELIVERY_COUNTERS[name], value)
         else:
-            yield Sample(f"rollcall_{name}", "gauge", "Badges that wait to be delivered", value)
+            yield Sample(f"rollcall_{name}", "gauge", "What waits to be delivered", value)
 
 
 def _ingest_samples(ingest: Described) -> Iterable[Sample]:

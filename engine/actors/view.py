@@ -10,7 +10,7 @@ from engine import __version__
 from engine.actors.children import ChildActors
 from engine.actors.engine import Engine
 from engine.actors.inside import Inside
-from engine.actors.metrics import badge_samples, counters, gauges, samples
+from engine.actors.metrics import counters, delivery_samples, gauges, samples
 from engine.actors.readiness import readiness
 from engine.actors.timers import timers
 from engine.actors.transitions import player_samples, tracker_samples
@@ -22,13 +22,13 @@ COUNT_AGE_S = 2.0
 
 
 class Lookups(NamedTuple):
-    """What the view asks of others: the ledger's counts, the ingest's last status, the mirror, the badges."""
+    """What the view asks of others: the ledger's counts, the ingest's last status, the mirror, deliveries."""
 
     counts: Callable[[], dict[str, int]]
     open_by_guild: Callable[[], dict[int, int]]
     ingest: Callable[[], Described | None]
     live: Callable[[], Described]
-    badges: Callable[[], dict[str, float]] = dict
+    deliveries: Callable[[], dict[str, float]] = dict
     trackers: Callable[[], list[Described]] = list
 
 
@@ -162,7 +162,7 @@ class EngineView:
         told = self._lookups.ingest() or {}
         drift = self._engine.aftermath.drift
         yield from samples(self._engine.inside, drift, self.open_sessions(), restarts, told, _now())
-        yield from badge_samples(self._lookups.badges())
+        yield from delivery_samples(self._lookups.deliveries())
         yield from self._engine.aftermath.transitions.samples()
         yield from player_samples(list(self._engine.published.players.copy().values()))
         yield from tracker_samples(self._lookups.trackers())

@@ -1,4 +1,4 @@
-"""The thread that sees to it that badges are delivered. Whatever goes wrong in it disturbs nobody else."""
+"""The thread that has badges, or notices, delivered. Whatever goes wrong in it disturbs nobody else."""
 
 import asyncio
 import threading
@@ -6,11 +6,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
 from engine.badges.delivery import Deliveries, DeliveryStats, Distributor, Outcome, Settle, Trouble
-from engine.domain.deliveries import Badge, Delivery
+from engine.domain.deliveries import Delivery
 from engine.domain.inputs import OutboxOutcome
 from engine.storage.protocols import Appender
 
@@ -33,35 +34,36 @@ class _Told:
     at: float | None = None
 
 
-class BadgeDeliverer:
+class Deliverer:
     """Looks for deliveries when woken and every few seconds, hands them over, journals their outcomes.
 
-    ``distributors``: by kind; deliveries of a kind that has none wait. ``now``: ms UTC. ``stats`` is shared
-    with the distributors.
+    ``distributors``: by kind, one of ``kinds``; deliveries of a kind that has none wait. ``now``: ms UTC.
+    ``stats`` is shared with the distributors.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what it stands between, and for which kinds
         self,
         deliveries: Deliveries,
         appender: Appender,
         now: Callable[[], int],
         distributors: Mapping[str, Distributor],
         stats: DeliveryStats,
+        kinds: Sequence[str] = KINDS,
     ) -> None:
-        self.stats = stats
+        self.stats, self._kinds = stats, kinds
         self._deliveries = deliveries
         self._appender = appender
         self._now = now
-        self._distributors = {kind: distributors.get(kind) or _Nobody(kind) for kind in KINDS}
-        self._under_way: dict[str, int] = {}  # the guild, by badge
+        self._distributors = {kind: distributors.get(kind) or _Nobody(kind) for kind in kinds}
+        self._under_way: dict[str, int] = {}  # the guild, by outbox_id
         # Deliveries stay pending until their outcome is committed, and must not be handed over again.
         self._told: OrderedDict[str, _Told] = OrderedDict()
         self._journal = Trouble(stats, "journal")
         self._refusals = Trouble(stats, "refused")
-        self._thread = threading.Thread(target=self._run, name="badges", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=stats.of, daemon=True)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
-        self._calls = {kind: asyncio.Event() for kind in KINDS}
+        self._calls = {kind: asyncio.Event() for kind in kinds}
         self._stopping = threading.Event()
         self._stopped = asyncio.Event()
 
@@ -70,7 +72,7 @@ class BadgeDeliverer:
         self._thread.start()
 
     def wake(self) -> None:
-        """Look at once: badges were awarded. Any thread may call, at any time."""
+        """Look at once: there is something new. Any thread may call, at any time."""
         for call in self._calls.values():
             self._call_in(call.set)
 
@@ -92,14 +94,14 @@ class BadgeDeliverer:
         try:
             asyncio.run(self._work())
         except Exception:
-            log.exception("badges_ended")
+            log.exception("deliveries_ended", of=self.stats.of)
 
     async def _work(self) -> None:
         with self._lock:
             self._loop = asyncio.get_running_loop()
         if self._stopping.is_set():
             self._stopped.set()
-        tasks = [asyncio.create_task(self._serve(kind)) for kind in KINDS]
+        tasks = [asyncio.create_task(self._serve(kind)) for kind in self._kinds]
         try:
             await self._stopped.wait()
         finally:
@@ -131,50 +133,50 @@ class BadgeDeliverer:
         """Hand over what is new; say whether more may wait behind it."""
         found = self._deliveries.pending(kind, BATCH)
         waiting = len(found) if len(found) < BATCH else self._deliveries.count(kind)
-        idle = [it for it in found if it.badge_id not in self._under_way]
+        idle = [it for it in found if it.outbox_id not in self._under_way]
         try:
-            self._hand_over(kind, [it for it in idle if not self._is_told(it.badge_id)])
+            self._hand_over(kind, [it for it in idle if not self._is_told(it.outbox_id)])
         finally:
-            self.stats.waiting[kind] = waiting - sum(it.badge_id in self._told for it in found)
+            self.stats.waiting[kind] = waiting - sum(it.outbox_id in self._told for it in found)
         return len(found) == BATCH and bool(idle)
 
     def _hand_over(self, kind: str, fresh: Sequence[Delivery]) -> None:
-        self._under_way.update((it.badge_id, it.guild_id) for it in fresh)
+        self._under_way.update((it.outbox_id, it.guild_id) for it in fresh)
         for it in fresh:
-            if it.badge is None:
-                self._settle(it.badge_id, Outcome(ok=False, detail=it.error))
-        badges = [it.badge for it in fresh if it.badge is not None]
-        if not badges:
+            if it.item is None:
+                self._settle(it.outbox_id, Outcome(ok=False, detail=it.error))
+        items = [it.item for it in fresh if it.item is not None]
+        if not items:
             return
         try:
-            self._distributors[kind].take(badges, self._settle)
+            self._distributors[kind].take(items, self._settle)
         except BaseException:
-            for badge in badges:
-                self._under_way.pop(badge.badge_id, None)
+            for item in items:
+                self._under_way.pop(item.outbox_id, None)
             raise
 
-    def _is_told(self, badge_id: str) -> bool:
+    def _is_told(self, outbox_id: str) -> bool:
         """Say whether a delivery has ended; one whose outcome did not arrive is told again."""
-        told = self._told.get(badge_id)
+        told = self._told.get(outbox_id)
         if told is None:
             return False
         if told.at is None or asyncio.get_running_loop().time() - told.at >= TELL_AGAIN_AFTER_S:
-            self._tell(badge_id, told)
+            self._tell(outbox_id, told)
         return True
 
-    def _settle(self, badge_id: str, outcome: Outcome) -> None:
-        told = self._told[badge_id] = _Told(self._under_way.pop(badge_id), outcome)
+    def _settle(self, outbox_id: str, outcome: Outcome) -> None:
+        told = self._told[outbox_id] = _Told(self._under_way.pop(outbox_id), outcome)
         self.stats.delivered += outcome.ok
         self.stats.failed += not outcome.ok
         self._refusals.note("" if outcome.ok else outcome.detail)  # whose badge: not for the log
-        self._tell(badge_id, told)
+        self._tell(outbox_id, told)
         if len(self._told) > REMEMBERED:
             self._told.popitem(last=False)
 
-    def _tell(self, badge_id: str, told: _Told) -> None:
+    def _tell(self, outbox_id: str, told: _Told) -> None:
         ok, detail = told.outcome
         try:
-            self._appender.append(OutboxOutcome(self._now(), told.guild_id, badge_id, ok, detail))
+            self._appender.append(OutboxOutcome(self._now(), told.guild_id, outbox_id, ok, detail))
         except Exception as error:  # noqa: BLE001 - it was delivered, so it is told at the next look, or later
             self._journal.note(str(error))
         else:
@@ -188,7 +190,7 @@ class _Nobody:
     def __init__(self, kind: str) -> None:
         self._kind = kind
 
-    def take(self, badges: Sequence[Badge], settle: Settle) -> None:  # noqa: ARG002 - it settles nothing
+    def take(self, items: Sequence[Any], settle: Settle) -> None:  # noqa: ARG002 - it settles nothing
         raise NotConfiguredError(
             f"badges wait for the distributor {self._kind!r}, which is not configured: see [events]"
         )

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import structlog
 
-from engine.domain.deliveries import Badge, Delivery
+from engine.domain.deliveries import Delivery
 
 log = structlog.get_logger(__name__)
 
@@ -18,7 +18,7 @@ class Outcome(NamedTuple):
     detail: str = ""
 
 
-# Takes a badge's id. Called on the deliverer's thread, never raises.
+# Takes what the outbox calls it. Called on the deliverer's thread, never raises.
 Settle: TypeAlias = Callable[[str, Outcome], None]
 
 
@@ -35,10 +35,10 @@ class Deliveries(Protocol):
 
 
 class Distributor(Protocol):
-    """Brings badges to where they are kept. Called on the deliverer's thread, inside its event loop."""
+    """Brings items to where they are wanted. Called on the deliverer's thread, inside its event loop."""
 
-    def take(self, badges: Sequence[Badge], settle: Settle) -> None:
-        """Deliver badges, at once or later, and tell how each ended.
+    def take(self, items: Sequence[Any], settle: Settle) -> None:
+        """Deliver items of the one type that it is for, at once or later, and tell how each ended.
 
         Raises whatever is in the way: then it has taken none, and they will come again.
         """
@@ -54,6 +54,7 @@ class DeliveryStats:
     """Counters of one life that any thread may read. ``retries``: tries that failed and were not the last.
 
     ``waiting``: by kind, how many had no outcome at the last look. ``troubles``: what is in the way now.
+    ``of``: what is delivered, for the log.
     """
 
     delivered: int = 0
@@ -61,6 +62,7 @@ class DeliveryStats:
     retries: int = 0
     waiting: dict[str, int] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
+    of: str = "badges"
 
     @property
     def pending(self) -> int:
@@ -72,7 +74,7 @@ class Trouble:
     """Something that is in the way or is not: told when it comes and when it has passed, not in between."""
 
     def __init__(self, stats: DeliveryStats, name: str) -> None:
-        self._troubles, self._name = stats.troubles, name
+        self._troubles, self._of, self._name = stats.troubles, stats.of, name
 
     def note(self, reason: str) -> None:
         """Say what is in the way; nothing where nothing is."""
@@ -82,6 +84,6 @@ class Trouble:
         else:
             self._troubles.pop(self._name, None)
         if reason and not known:
-            log.warning("badges_in_trouble", what=self._name, reason=reason)
+            log.warning("deliveries_in_trouble", of=self._of, what=self._name, reason=reason)
         elif known and not reason:
-            log.info("badges_out_of_trouble", what=self._name)
+            log.info("deliveries_out_of_trouble", of=self._of, what=self._name)

@@ -1,4 +1,4 @@
-"""Badges as signed requests to somebody's web server, each until it is taken, refused, or given up."""
+"""Signed requests to somebody's web server, each until it is taken, refused, or given up."""
 
 import asyncio
 import email.utils
@@ -9,12 +9,12 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
 
 from engine.badges.delivery import DeliveryStats, Outcome, Settle, Trouble
-from engine.domain.deliveries import Badge
+from engine.domain.deliveries import Badge, Item
 from engine.domain.views import iso
 
 AT_ONCE = 4
@@ -38,14 +38,22 @@ class Answer(NamedTuple):
 
 
 class Webhook:
-    """The distributor ``webhook``. The address may hold a password, so it is never told, nor is the secret.
+    """A distributor of items that ``encode`` makes a request's body of, the same bytes at each try.
 
-    ``now``: ms UTC.
+    The address may hold a password, so it is never told, nor is the secret. ``now``: ms UTC.
     """
 
-    def __init__(self, url: str, secret: str, now: Callable[[], int], stats: DeliveryStats) -> None:
+    def __init__(
+        self,
+        url: str,
+        secret: str,
+        now: Callable[[], int],
+        stats: DeliveryStats,
+        encode: Callable[[Any], bytes] | None = None,
+    ) -> None:
         if not secret:
             raise ValueError("a webhook without a secret would prove nothing to its receiver")
+        self._encode: Callable[[Any], bytes] = encode or encoded
         self._url, self._secret = url, secret
         self._now = now
         self._stats = stats
@@ -54,11 +62,11 @@ class Webhook:
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
 
-    def take(self, badges: Sequence[Badge], settle: Settle) -> None:
-        """Begin to send the badges."""
+    def take(self, items: Sequence[Item], settle: Settle) -> None:
+        """Begin to send the items."""
         session = self._session = self._session or _session()
-        for badge in badges:
-            task = asyncio.create_task(self._deliver(session, badge, settle))
+        for item in items:
+            task = asyncio.create_task(self._deliver(session, item, settle))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -70,35 +78,35 @@ class Webhook:
         if self._session is not None:
             await self._session.close()
 
-    async def _deliver(self, session: aiohttp.ClientSession, badge: Badge, settle: Settle) -> None:
+    async def _deliver(self, session: aiohttp.ClientSession, item: Item, settle: Settle) -> None:
         """Try until the receiver has said yes or no, or for ``GIVE_UP_AFTER_S``."""
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + GIVE_UP_AFTER_S
         tries = 0
         while True:
-            answer = await self._try(session, badge)
+            answer = await self._try(session, item)
             tries += 1
             if answer.outcome is None and loop.time() >= give_up_at:
                 answer = Answer(Outcome(ok=False, detail=f"gave up after {tries} tries: {answer.reason}"))
             if answer.outcome is not None:
-                settle(badge.badge_id, answer.outcome)
+                settle(item.outbox_id, answer.outcome)
                 return
             self._stats.retries += 1
             await asyncio.sleep(max(_delay_s(tries), answer.after_s))
 
-    async def _try(self, session: aiohttp.ClientSession, badge: Badge) -> Answer:
+    async def _try(self, session: aiohttp.ClientSession, item: Item) -> Answer:
         async with self._turns:
             try:
-                answer = await self._post(session, badge)
+                answer = await self._post(session, item)
             except Exception as error:  # noqa: BLE001 - the network, TLS, what the receiver sent: all may pass
                 answer = Answer(None, _told(error))
         answer = answer._replace(reason=self._without_secret(answer.reason))
         self._trouble.note(answer.reason if answer.outcome is None else "")
         return answer
 
-    async def _post(self, session: aiohttp.ClientSession, badge: Badge) -> Answer:
-        body = encoded(badge)
-        headers = self._headers(badge.badge_id, body)
+    async def _post(self, session: aiohttp.ClientSession, item: Item) -> Answer:
+        body = self._encode(item)
+        headers = self._headers(item.outbox_id, body)
         async with session.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
             if 200 <= response.status < 300:
                 return Answer(Outcome(ok=True))
@@ -109,11 +117,11 @@ class Webhook:
             after_s = retry_after_s(response.headers.get("Retry-After", ""), self._now())
             return Answer(None, reason, after_s)
 
-    def _headers(self, badge_id: str, body: bytes) -> dict[str, str]:
+    def _headers(self, outbox_id: str, body: bytes) -> dict[str, str]:
         timestamp = str(self._now() // 1000)
         return {
             "Content-Type": "application/json",
-            "Idempotency-Key": badge_id,
+            "Idempotency-Key": outbox_id,
             "X-Rollcall-Timestamp": timestamp,
             "X-Rollcall-Signature": f"sha256={signature(self._secret, timestamp, body)}",
         }
@@ -141,6 +149,11 @@ def encoded(badge: Badge) -> bytes:
         "userId": str(badge.user_id),
         "awardedAt": iso(badge.awarded_at),
     }
+    return as_json(document)
+
+
+def as_json(document: dict[str, Any]) -> bytes:
+    """Return a document as a request's body."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 

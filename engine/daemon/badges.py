@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from engine.badges.csv_file import CsvFile
-from engine.badges.deliverer import BadgeDeliverer
+from engine.badges.deliverer import Deliverer
 from engine.badges.delivery import DeliveryStats, Distributor
 from engine.badges.webhook import Webhook
 from engine.storage.deliveries import SqlDeliveries
@@ -25,7 +25,7 @@ def start_badges(
     if config.webhook_secret is not None and config.events.webhook_url:
         secret = config.webhook_secret.get_secret_value()
         distributors["webhook"] = Webhook(config.events.webhook_url, secret, _now, stats)
-    deliverer = BadgeDeliverer(SqlDeliveries(config.database), journal, _now, distributors, stats)
+    deliverer = Deliverer(SqlDeliveries(config.database), journal, _now, distributors, stats)
     engine.aftermath.badges_awarded = deliverer.wake
     deliverer.start()
     stack.callback(deliverer.stop)

@@ -13,6 +13,7 @@ from engine import directories
 from engine.daemon.badges import start_badges
 from engine.daemon.common import FAILED, WRITER_CLOSE_S, source_of, stop_on_signals, writer
 from engine.daemon.lookups import active_events, lookups, mirrors
+from engine.daemon.notices import start_notices
 from engine.daemon.trackers import load_trackers, rules, start_trackers
 from engine.processes.lifeline import watch_parent
 from engine.storage.lock import DataDirLock
@@ -45,6 +46,7 @@ class Beside(NamedTuple):
 
     desk: "Desk"
     badges: "DeliveryStats"
+    notices: "DeliveryStats"
     trackers: "Callable[[], list[Described]]"
 
 
@@ -69,6 +71,7 @@ def main(config: "Config") -> int:
         beside = Beside(
             Desk(journal, engine.aftermath.answers, partitions=config.storage.partitions),
             start_badges(config, engine, journal, stack),
+            start_notices(config, engine, journal, stack),
             start_trackers(engine, loaded, opened, journal, stack),
         )
         _start_api(config, engine, beside, stack)
@@ -139,7 +142,8 @@ def _start_api(config: "Config", engine: "Engine", beside: Beside, stack: ExitSt
     from engine.storage.queries import SqlReads
 
     reads, mirrored = SqlReads(config.database), mirrors(config)
-    view: Inspection = EngineView(engine, lookups(config, mirrored, reads, beside.badges, beside.trackers))
+    told = lookups(config, mirrored, reads, (beside.badges, beside.notices), beside.trackers)
+    view: Inspection = EngineView(engine, told)
     token = config.api_token.get_secret_value() if config.api_token else None
     name = config.api.token_env
     app = partial(

@@ -37,10 +37,10 @@ def lookups(
     config: "Config",
     mirrored: "Mirrors",
     reads: "SqlReads",
-    badges: "DeliveryStats",
+    delivered: "tuple[DeliveryStats, DeliveryStats]",
     trackers: Callable[[], list[dict[str, Any]]],
 ) -> "Lookups":
-    """Return what the view asks of storage."""
+    """Return what the view asks of storage. ``delivered``: how badges fare, and notices."""
     from engine.actors.view import Lookups
     from engine.storage.status import StatusBoard
 
@@ -64,11 +64,16 @@ def lookups(
             return {"cursor": None, "guilds": None, "sessions": None, "error": str(error)}
 
     def deliveries() -> dict[str, float]:
+        badges, notices = delivered
         return {
             "badges_delivered": badges.delivered,
             "badges_failed": badges.failed,
             "badge_retries": badges.retries,
             "badges_pending": badges.pending,
+            "notices_delivered": notices.delivered,
+            "notices_failed": notices.failed,
+            "notice_retries": notices.retries,
+            "notices_pending": notices.pending,
         }
 
     return Lookups(reads.overview, reads.open_by_guild, ingest, live, deliveries, trackers)

@@ -66,6 +66,8 @@ def _specs(config: "Config") -> TrackerSpecs:
         idle=_options(it.idle),
         abandoned=_options(it.abandoned),
         default_poll_interval_s=it.default_poll_interval_s,
+        run_limit_s=it.run_limit_s,
+        scopes_per_s=it.scopes_per_s,
         folder=config.folder,
     )
 

@@ -1,8 +1,10 @@
-"""Badges on their way to where they are kept outside: a file, or somebody's web server."""
+"""What is on its way out of here: badges and notices, to a file, a log, or somebody's web server."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct
+
+from engine.domain.tracker_effects import NotifyExpiry
 
 
 class Badge(Struct, frozen=True, gc=False):
@@ -18,13 +20,23 @@ class Badge(Struct, frozen=True, gc=False):
     user_id: int
     awarded_at: int
 
+    @property
+    def outbox_id(self) -> str:
+        """Return what every item is known by."""
+        return self.badge_id
+
+
+Item: TypeAlias = Badge | NotifyExpiry
+# What the outbox calls notices. Badges are of the kind of their distributor (`rules.Distributor`).
+NOTICE = "notice"
+
 
 class Delivery(NamedTuple):
-    """What the outbox holds of one. ``badge`` is None where ``error`` says why it cannot be read."""
+    """What the outbox holds of one. ``item`` is None where ``error`` says why it cannot be read."""
 
-    badge_id: str
+    outbox_id: str
     guild_id: int
-    badge: Badge | None
+    item: Item | None
     error: str = ""
 
 

@@ -5,10 +5,16 @@ from msgspec.structs import replace
 from engine.domain import inactivity, subjects
 from engine.domain.event_effects import Answer
 from engine.domain.guild import Draft, due_at
-from engine.domain.inactivity import Step
+from engine.domain.inactivity import Step, Transition
 from engine.domain.players import save_player
 from engine.domain.subjects import Word
-from engine.domain.tracker_effects import DisconnectPlayer, TellListeners, TransitionKind, WakeAt
+from engine.domain.tracker_effects import (
+    DisconnectPlayer,
+    NotifyExpiry,
+    TellListeners,
+    TransitionKind,
+    WakeAt,
+)
 from engine.domain.tracker_inputs import (
     ExpiryDecided,
     PlayerReported,
@@ -101,7 +107,7 @@ def _become(draft: Draft, before: Subject, step: Step, at: int) -> None:
     elif held == (True, False):
         _resume(draft, after, at)
     if edges and edges[-1].what is TransitionKind.INACTIVE:
-        _disconnect(draft, after, edges[-1].at)
+        _act(draft, after, edges[-1])
 
 
 def _pause(draft: Draft, after: Subject, at: int) -> None:
@@ -134,11 +140,18 @@ def _tell(draft: Draft, after: Subject, what: TransitionKind, at: int, cause: st
     )
 
 
-def _disconnect(draft: Draft, after: Subject, at: int) -> None:
-    player = draft.state.player
-    if draft.rules.tracking.on_expiry == "disconnect" and player is not None:
-        outbox_id = f"disconnect-{draft.guild_id}-{player.since}-{after.deadline}"
-        draft.effects.append(DisconnectPlayer(outbox_id, draft.guild_id, player.channel_id, at))
+def _act(draft: Draft, after: Subject, expired: Transition) -> None:
+    """Do with a player that has expired as configured; besides, listeners are told."""
+    player, wanted = draft.state.player, draft.rules.tracking.on_expiry
+    if player is None or wanted == "none":
+        return
+    guild_id, channel_id, at = draft.guild_id, player.channel_id, expired.at
+    name = f"{guild_id}-{player.since}-{after.deadline}"
+    if wanted == "disconnect":
+        draft.effects.append(DisconnectPlayer(f"disconnect-{name}", guild_id, channel_id, at))
+    else:
+        notice = NotifyExpiry(f"expiry-{name}", guild_id, channel_id, player.since, at, expired.cause)
+        draft.effects.append(notice)
 
 
 def wake(draft: Draft, before: Subject | None) -> None:

@@ -77,6 +77,20 @@ class DisconnectPlayer(Struct, frozen=True, tag="disconnect", gc=False):
     at: int
 
 
+class NotifyExpiry(Struct, frozen=True, gc=False):
+    """Have it told outside that a guild's player, in ``channel_id`` since ``since``, has expired ``at``.
+
+    Kept in the outbox until it is told, as badges are. ``outbox_id``: the same each time it is told.
+    """
+
+    outbox_id: str
+    guild_id: int
+    channel_id: int
+    since: int
+    at: int
+    cause: str = ""
+
+
 class AbandonEvent(Struct, frozen=True, gc=False):
     """Stop an event that everybody had left at ``since``; its time ends there."""
 
@@ -100,6 +114,7 @@ TrackerEffect: TypeAlias = (
     | DropSubject
     | TellListeners
     | DisconnectPlayer
+    | NotifyExpiry
     | AbandonEvent
     | WakeAt
 )

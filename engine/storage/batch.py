@@ -27,7 +27,7 @@ from engine.domain.effects import (
     ToDiscord,
 )
 from engine.domain.event_effects import Answer, AwardBadges, FollowParticipants
-from engine.domain.tracker_effects import AbandonEvent, DisconnectPlayer, TellListeners, WakeAt
+from engine.domain.tracker_effects import AbandonEvent, DisconnectPlayer, NotifyExpiry, TellListeners, WakeAt
 from engine.storage.event_batch import TAKEN, EventBatch, badge_statements
 from engine.storage.rows import Row, pack_roles, write_rows
 from engine.storage.tracker_rows import TAKEN as TRACKED
@@ -204,7 +204,7 @@ class Batch:
     def _grant_role(self, it: GrantRole) -> None:
         self._send(it, "role")
 
-    def _send(self, it: ToDiscord, kind: str) -> None:
+    def _send(self, it: ToDiscord | NotifyExpiry, kind: str) -> None:
         row = (it.outbox_id, it.guild_id, kind, msgspec.json.encode(it).decode(), it.at)
         self._statements.append((_SEND, row))
 
@@ -219,6 +219,9 @@ class Batch:
 
     def _disconnect_player(self, it: DisconnectPlayer) -> None:
         self._send(it, "disconnect")
+
+    def _notify_expiry(self, it: NotifyExpiry) -> None:
+        self._send(it, "notice")
 
     def _take_of_trackers(self, effect: Effect) -> None:
         self._of_trackers.take(effect)
@@ -250,6 +253,7 @@ _TAKERS: dict[type[Effect], Callable[[Batch, Any], None]] = {
     AbandonEvent: Batch._pass,  # noqa: SLF001
     WakeAt: Batch._pass,  # noqa: SLF001
     DisconnectPlayer: Batch._disconnect_player,  # noqa: SLF001
+    NotifyExpiry: Batch._notify_expiry,  # noqa: SLF001
     **dict.fromkeys(TRACKED, Batch._take_of_trackers),  # noqa: SLF001
     **dict.fromkeys(TAKEN, Batch._take_of_event),  # noqa: SLF001
 }

@@ -1,7 +1,7 @@
-"""The badges that the engine itself delivers, as the ledger's outbox has them."""
+"""The badges and notices that the engine itself delivers, as the ledger's outbox has them."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,11 +9,12 @@ from typing import TypeAlias
 
 import msgspec
 
-from engine.domain.deliveries import Badge, Delivery, FailedDelivery
+from engine.domain.deliveries import NOTICE, Badge, Delivery, FailedDelivery, Item
+from engine.domain.tracker_effects import NotifyExpiry
 from engine.domain.views import EPOCH
 from engine.storage.database import driver, faults, open_readonly
 
-# `badge_id`, `guild_id`, payload.
+# `outbox_id`, `guild_id`, payload.
 _Row: TypeAlias = tuple[str, int, str]
 
 _PENDING = """
@@ -40,6 +41,7 @@ class _Payload(msgspec.Struct, rename="camel"):
 
 
 _decoder = msgspec.json.Decoder(_Payload)
+_notice_decoder = msgspec.json.Decoder(NotifyExpiry)
 
 
 class SqlDeliveries:
@@ -55,8 +57,9 @@ class SqlDeliveries:
         """Return up to ``limit`` deliveries of a kind without an outcome, oldest first."""
         with self._connection() as connection:
             rows: list[_Row] = connection.execute(_PENDING, (kind, limit)).fetchall()
-            found = [_delivery(*row) for row in rows]
-            names = _names(connection, (it.badge.event_id for it in found if it.badge is not None))
+            read = _notice if kind == NOTICE else _badge
+            found = [_delivery(row, read) for row in rows]
+            names = _names(connection, (it.item.event_id for it in found if isinstance(it.item, Badge)))
         return [_named(it, names) for it in found]
 
     def count(self, kind: str) -> int:
@@ -84,14 +87,23 @@ class SqlDeliveries:
             database.close()
 
 
-def _delivery(badge_id: str, guild_id: int, payload: str) -> Delivery:
+def _delivery(row: _Row, read: Callable[[_Row], Item]) -> Delivery:
+    outbox_id, guild_id, _ = row
     try:
-        it = _decoder.decode(payload)
-        awarded_at = (it.awarded_at - EPOCH) // timedelta(milliseconds=1)
-        badge = Badge(badge_id, int(it.event_id), None, guild_id, int(it.user_id), awarded_at)
+        return Delivery(outbox_id, guild_id, read(row))
     except (msgspec.MsgspecError, ValueError, TypeError) as error:
-        return Delivery(badge_id, guild_id, None, f"the outbox's row cannot be read: {error}")
-    return Delivery(badge_id, guild_id, badge)
+        return Delivery(outbox_id, guild_id, None, f"the outbox's row cannot be read: {error}")
+
+
+def _badge(row: _Row) -> Badge:
+    badge_id, guild_id, payload = row
+    it = _decoder.decode(payload)
+    awarded_at = (it.awarded_at - EPOCH) // timedelta(milliseconds=1)
+    return Badge(badge_id, int(it.event_id), None, guild_id, int(it.user_id), awarded_at)
+
+
+def _notice(row: _Row) -> NotifyExpiry:
+    return _notice_decoder.decode(row[-1])
 
 
 def _names(connection: sqlite3.Connection, events: Iterable[int]) -> dict[int, str]:
@@ -99,7 +111,7 @@ def _names(connection: sqlite3.Connection, events: Iterable[int]) -> dict[int, s
 
 
 def _named(it: Delivery, names: dict[int, str]) -> Delivery:
-    if it.badge is None:
+    if not isinstance(it.item, Badge):
         return it
-    name = names.get(it.badge.event_id)
-    return it._replace(badge=msgspec.structs.replace(it.badge, event_name=name))
+    name = names.get(it.item.event_id)
+    return it._replace(item=msgspec.structs.replace(it.item, event_name=name))

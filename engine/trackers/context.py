@@ -2,13 +2,15 @@
 
 import threading
 from collections.abc import Callable
+from math import inf
 
 from engine.domain.events import Event
 from engine.domain.tracker_inputs import ScopeCommitted, SubjectMark
 from engine.domain.tracking import Mark, SubjectKind
 from engine.trackers.entries import Entries, held_events
 from engine.trackers.gate import Gate
-from engine.trackers.scope import Marks, Scope, ScopeClosedError
+from engine.trackers.pace import Pace
+from engine.trackers.scope import Door, Marks, Scope, ScopeClosedError
 from engine.trackers.source import Journal, Source
 
 BOTH = frozenset(SubjectKind)
@@ -19,26 +21,30 @@ class NotJournaledError(Exception):
 
 
 class TrackerContext:
-    """One tracker's, from its start to its end or its next start. ``now``: ms UTC."""
+    """One tracker's, from its start to its end or its next start.
 
-    def __init__(
+    ``now``: ms UTC. ``pace``: of all its lives; None: as fast as it likes.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what a tracker is given to say its word with
         self,
         label: str,
         source: Source,
         journal: Journal,
         now: Callable[[], int],
         reports_on: frozenset[SubjectKind] = BOTH,
+        pace: Pace | None = None,
     ) -> None:
         self.label = label
         self._source, self._journal, self._now = source, journal, now
         self._reports_on = reports_on
         self._gate, self._entries = Gate(), Entries(label, source)
-        self._lock = threading.Lock()
-        self._closed = False
+        self._lock, self._ended = threading.Lock(), threading.Event()
+        self._door = Door(self._commit, pace or Pace(label, inf), self._ended)
 
     def scope(self) -> Scope:
         """Return a scope for some marks: ``with context.scope() as scope: ...``, or ``async with``."""
-        return Scope(self.label, self._gate, self._reports_on, self._commit)
+        return Scope(self.label, self._gate, self._reports_on, self._door)
 
     def entry(self, guild_id: int) -> Mark | None:
         """Return this tracker's last committed mark of a guild's player; None: it holds it active.
@@ -59,6 +65,11 @@ class TrackerContext:
         """For how long a scope has been open (s), None if none is."""
         return self._gate.open_s()
 
+    @property
+    def slowed_s(self) -> float:
+        """For how long commits have waited in all its tracker's lives (s), since it floods the journal."""
+        return self._door.pace.slowed_s
+
     def release(self) -> bool:
         """Let go of a scope that is still open; say whether one was. It commits nothing any more."""
         return self._gate.clear()
@@ -66,7 +77,7 @@ class TrackerContext:
     def close(self) -> None:
         """End it: whatever still runs of the tracker commits nothing any more."""
         with self._lock:
-            self._closed = True
+            self._ended.set()
 
     def _commit(self, marks: Marks) -> None:
         """Journal a scope's marks as one. Raises ``ScopeClosedError``, ``NotJournaledError``."""
@@ -88,7 +99,7 @@ class TrackerContext:
 
     def _append(self, told: tuple[SubjectMark, ...]) -> int:
         with self._lock:
-            if self._closed:
+            if self._ended.is_set():
                 raise ScopeClosedError(f"{self.label} runs no more or was started again: this is in vain")
             at = self._now()
             try:

@@ -13,6 +13,7 @@ from engine.domain.tracking import SubjectKind
 from engine.trackers.context import TrackerContext
 from engine.trackers.deliverer import Deliverer, DeliveryStats
 from engine.trackers.loading import Loaded, LoadedTracker, Problem
+from engine.trackers.pace import Pace
 from engine.trackers.source import Journal, Source
 from engine.trackers.status import Counts, TrackerState, TrackerStatus
 from engine.trackers.worker import Worker
@@ -93,8 +94,11 @@ class TrackerRuntime:
         return found + [_not_loaded(it) for it in self._loaded.problems]
 
     def _worker(self, it: LoadedTracker) -> Worker:
+        pace = Pace(it.label, self._loaded.specs.scopes_per_s)
+
         def new_context() -> TrackerContext:
-            return TrackerContext(it.label, self._source, self._journal, self._now, it.tracker.reports_on)
+            kinds = it.tracker.reports_on
+            return TrackerContext(it.label, self._source, self._journal, self._now, kinds, pace)
 
         return Worker(it, new_context, self._loaded.specs, self._tell_known, self._now)
 

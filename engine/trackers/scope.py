@@ -1,6 +1,7 @@
 """A scope: marks that take effect together when its block is left, or not at all."""
 
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from types import TracebackType
@@ -11,6 +12,7 @@ import structlog
 from engine.domain.tracking import SubjectKind
 from engine.trackers.durations import maybe_milliseconds
 from engine.trackers.gate import Gate
+from engine.trackers.pace import Pace
 
 log = structlog.get_logger(__name__)
 
@@ -38,19 +40,26 @@ class Said(NamedTuple):
 Marks = dict[tuple[SubjectKind, int], Said]
 
 
+class Door(NamedTuple):
+    """Where a scope's marks go, at its tracker's pace, until the tracker's life has ``ended``."""
+
+    commit: Callable[[Marks], None]
+    pace: Pace
+    ended: threading.Event
+
+
 class Scope:
     """``with`` opens it, or raises ``ScopeAlreadyActive``; ``async with`` waits for its turn.
 
     Leaving the block commits all marks as one; an exception inside takes all of them back. One that is
-    dropped while open is closed, commits nothing and gives a ResourceWarning.
+    dropped while open is closed, commits nothing and gives a ResourceWarning. The commit of a tracker that
+    floods the journal waits, in its thread, or with ``async with`` in its event loop.
     """
 
-    __slots__ = ("__weakref__", "_commit", "_entered", "_gate", "_kinds", "_label", "_marks", "_token")
+    __slots__ = ("__weakref__", "_door", "_entered", "_gate", "_kinds", "_label", "_marks", "_token")
 
-    def __init__(
-        self, label: str, gate: Gate, kinds: frozenset[SubjectKind], commit: Callable[[Marks], None]
-    ) -> None:
-        self._label, self._gate, self._kinds, self._commit = label, gate, kinds, commit
+    def __init__(self, label: str, gate: Gate, kinds: frozenset[SubjectKind], door: Door) -> None:
+        self._label, self._gate, self._kinds, self._door = label, gate, kinds, door
         self._token, self._entered = object(), False
         self._marks: Marks = {}
 
@@ -113,14 +122,27 @@ class Scope:
             return
         self._must_be_open()
         try:
-            self._commit(self._marks)
+            self._door.pace.wait(len(self._marks), self._door.ended)
+            self._commit()
         finally:
             self._gate.leave(self._token)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.__exit__(kind, error, trace)
+        if kind is not None:
+            self._gate.leave(self._token)
+            return
+        self._must_be_open()
+        try:
+            await self._door.pace.wait_async(len(self._marks))
+            self._commit()
+        finally:
+            self._gate.leave(self._token)
+
+    def _commit(self) -> None:
+        self._must_be_open()  # still, after a wait
+        self._door.commit(self._marks)
 
     def __del__(self) -> None:
         if sys.is_finalizing() or (self._entered and not self._gate.holds(self._token)):

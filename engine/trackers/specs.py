@@ -21,7 +21,8 @@ class TrackerSpecs:
 
     ``use_default_trackers`` False: none of these run; None: users and idle where there are no custom ones.
     ``abandoned`` None: that one does not run. ``run_limit_s``: how long a polling run may take, and for how
-    long any tracker may keep its thread from going on. ``folder``: where modules are looked for last.
+    long any tracker may keep its thread from going on. ``scopes_per_s``: see ``pace``.
+    ``folder``: where modules are looked for last.
     """
 
     custom: tuple[ClassSpec, ...] = ()
@@ -32,6 +33,7 @@ class TrackerSpecs:
     abandoned: Mapping[str, Any] | None = field(default_factory=dict)
     default_poll_interval_s: float = 5.0
     run_limit_s: float = 60.0
+    scopes_per_s: float = 1000.0
     folder: Path | None = None
 
     def built_in(self) -> dict[str, Mapping[str, Any]]:

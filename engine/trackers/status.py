@@ -45,6 +45,7 @@ class TrackerStatus:
 
     ``interval_s``: of a polling one. ``running_s``: for how long a run has been under way, ``overdue``: that
     is longer than allowed. ``active``, ``inactive``: how many of the subjects it reports on it holds so now.
+    ``slowed_s``: for how long its commits have had to wait.
     """
 
     label: str
@@ -59,6 +60,7 @@ class TrackerStatus:
     active: int = 0
     inactive: int = 0
     scope_open_s: float | None = None
+    slowed_s: float = 0.0
 
     def described(self) -> dict[str, Any]:
         """Return it as plain values: moments ISO 8601, keys camelCase, units in the keys."""
@@ -83,4 +85,5 @@ class TrackerStatus:
             "active": self.active,
             "inactive": self.inactive,
             "scopeOpenS": self.scope_open_s,
+            "slowedS": self.slowed_s,
         }

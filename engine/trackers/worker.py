@@ -104,6 +104,7 @@ class Worker:
             active=subjects - inactive,
             inactive=inactive,
             scope_open_s=life.context.scope_open_s,
+            slowed_s=life.context.slowed_s,
         )
 
     def _new_life(self) -> Life:

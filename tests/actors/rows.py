@@ -30,6 +30,7 @@ class Rows:
         self.guilds: dict[int, fx.SaveGuild] = {}
         self.channels: dict[tuple[int, int], dict[str, Any]] = {}
         self.outbox: dict[str, fx.ToDiscord] = {}
+        self.notices: dict[str, tfx.NotifyExpiry] = {}
         self.deliveries: dict[
             str, tuple[str, dict[str, str]]
         ] = {}  # badges that go elsewhere than to Discord
@@ -75,7 +76,9 @@ class Rows:
             case fx.DropChannel():
                 row = self.channels.setdefault((effect.guild_id, effect.channel_id), {"created_at": None})
                 row["deleted_at"] = effect.at
-            case fx.PostMessage() | fx.GrantRole() | tfx.DisconnectPlayer() | fx.SettleOutbox():
+            case fx.PostMessage() | fx.GrantRole() | fx.SettleOutbox():
+                self._apply_to_outbox(effect)
+            case tfx.DisconnectPlayer() | tfx.NotifyExpiry():
                 self._apply_to_outbox(effect)
             case _:
                 self._apply_to_subject(effect)
@@ -96,10 +99,12 @@ class Rows:
             case tfx.DropSubject(kind=kind, subject_id=subject_id):
                 self.subjects.pop((kind, subject_id), None)
 
-    def _apply_to_outbox(self, effect: fx.ToDiscord | fx.SettleOutbox) -> None:
-        if not isinstance(effect, fx.SettleOutbox):
+    def _apply_to_outbox(self, effect: fx.ToDiscord | tfx.NotifyExpiry | fx.SettleOutbox) -> None:
+        if isinstance(effect, tfx.NotifyExpiry):
+            self.notices.setdefault(effect.outbox_id, effect)
+        elif not isinstance(effect, fx.SettleOutbox):
             self.outbox.setdefault(effect.outbox_id, effect)
-        elif effect.outbox_id in self.outbox or effect.outbox_id in self.deliveries:
+        elif effect.outbox_id in self.outbox.keys() | self.deliveries.keys() | self.notices.keys():
             self.outcomes.setdefault(effect.outbox_id, effect)
 
     def _apply_to_event(self, effect: fx.Effect) -> None:

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from engine.badges import deliverer, webhook
-from engine.badges.deliverer import BadgeDeliverer
+from engine.badges.deliverer import Deliverer
 from engine.badges.delivery import DeliveryStats
 from engine.storage.deliveries import SqlDeliveries
 from tests.badges.awards import Book, T
@@ -113,7 +113,7 @@ def start(book):
     def start(make, deliveries=None):
         stats = DeliveryStats()
         deliveries = deliveries or SqlDeliveries(book.path)
-        it = BadgeDeliverer(deliveries, book, lambda: T, make(stats), stats)
+        it = Deliverer(deliveries, book, lambda: T, make(stats), stats)
         running.append(it)
         it.start()
         return it

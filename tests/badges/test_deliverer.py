@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from engine.badges import deliverer
 from engine.badges.csv_file import CsvFile
-from engine.badges.deliverer import BadgeDeliverer
+from engine.badges.deliverer import Deliverer
 from engine.badges.delivery import DeliveryStats, Outcome
 from engine.badges.webhook import Webhook
 from engine.storage.deliveries import SqlDeliveries
@@ -169,7 +169,11 @@ async def test_a_ledger_that_is_busy_is_asked_again(start_csv, book, file, until
     assert ids(file) == ["badge-1-5"]
     told = [(line["event"], line["what"]) for line in logs]
     for kind in ("csv", "webhook"):
-        assert told.count(("badges_in_trouble", kind)) == told.count(("badges_out_of_trouble", kind)) == 1
+        assert (
+            told.count(("deliveries_in_trouble", kind))
+            == told.count(("deliveries_out_of_trouble", kind))
+            == 1
+        )
 
 
 @pytest.mark.usefixtures("hurried")
@@ -240,6 +244,6 @@ def test_it_may_be_woken_and_stopped_at_any_time(start_csv):
 
 
 def test_one_that_was_never_started_stops(book):
-    it = BadgeDeliverer(SqlDeliveries(book.path), book, lambda: T, {}, DeliveryStats())
+    it = Deliverer(SqlDeliveries(book.path), book, lambda: T, {}, DeliveryStats())
     it.wake()
     it.stop()

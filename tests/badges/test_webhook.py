@@ -204,7 +204,7 @@ async def test_an_outage_is_told_once_when_it_comes_and_once_when_it_has_passed(
         it = send(url=receiver.url.replace("://", "://user:pass-word@"))
         await until(lambda: len(book.told) == 4)
         it.stop()
-    assert [line["event"] for line in logs] == ["badges_in_trouble", "badges_out_of_trouble"]
+    assert [line["event"] for line in logs] == ["deliveries_in_trouble", "deliveries_out_of_trouble"]
     assert "500 Internal Server Error" in logs[0]["reason"]
     assert SECRET not in str(logs)
     assert "pass-word" not in str(logs)

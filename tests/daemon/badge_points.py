@@ -21,7 +21,7 @@ from engine.actors.engine import Engine, EngineSettings
 from engine.actors.records import place
 from engine.badges import csv_file
 from engine.badges.csv_file import CsvFile
-from engine.badges.deliverer import BadgeDeliverer
+from engine.badges.deliverer import Deliverer
 from engine.badges.delivery import DeliveryStats
 from engine.domain.inputs import OutboxOutcome
 from engine.domain.rules import Rules
@@ -88,7 +88,7 @@ def live(case: Recording, file: Path, last_id: str, point: DeliveryPoint | None)
         source = f"engine-{time.time_ns()}-{os.getpid()}"
         writer = JournalWriter(case.url, source, spool_path=case.database.with_suffix(".spool"))
         deliveries = SqlDeliveries(case.database)
-        deliverer = BadgeDeliverer(deliveries, writer, now_ms, {"csv": CsvFile(file)}, DeliveryStats())
+        deliverer = Deliverer(deliveries, writer, now_ms, {"csv": CsvFile(file)}, DeliveryStats())
         engine.aftermath.badges_awarded = deliverer.wake
         for part in (engine, writer, deliverer):
             part.start()

@@ -208,12 +208,13 @@ class Oracle:
 
 @dataclass
 class PlayerOracle(Oracle):
-    """A player's life. ``disconnected``: when, and out of which channel."""
+    """A player's life. ``disconnected``, ``noted``: when, and out of which channel."""
 
     channel_id: int = 0
     plays: str = "idle"
     ours: bool = False
     disconnected: list[tuple[int, int]] = field(default_factory=list)
+    noted: list[tuple[int, int]] = field(default_factory=list)
     was_inactive: bool = False
 
     def changed(self, at: int) -> None:
@@ -231,6 +232,8 @@ class PlayerOracle(Oracle):
         super().expire(at)
         if self.rules.on_expiry == "disconnect":
             self.disconnected.append((at, self.channel_id))
+        elif self.rules.on_expiry == "notify":
+            self.noted.append((at, self.channel_id))
 
     def report(self, at: int, state: str) -> None:
         self.time(at)

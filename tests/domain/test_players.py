@@ -236,14 +236,25 @@ def test_another_player_is_not_resumed_for_the_former_ones_pause(music):
 
 
 @pytest.mark.parametrize(
-    ("on_expiry", "disconnected"), [("disconnect", [(35, "A")]), ("notify", []), ("none", [])]
+    ("on_expiry", "disconnected", "noted"),
+    [("disconnect", [(35, "A")], []), ("notify", [], [(35, "A")]), ("none", [], [])],
 )
-def test_what_expiry_does_is_configured(follow, on_expiry, disconnected):
+def test_what_expiry_does_is_configured(follow, on_expiry, disconnected, noted):
     story = follow(on_expiry=on_expiry)
     story.inactive(5)
     story.beat(40)
-    assert story.disconnected() == disconnected
+    assert (story.disconnected(), story.noted()) == (disconnected, noted)
     assert story.expired() == [35]  # told in any case
+
+
+def test_a_player_that_expires_again_is_noted_again(follow):
+    story = follow(on_expiry="notify")
+    story.inactive(5)
+    story.beat(40)
+    story.active(41)
+    story.inactive(42)
+    story.beat(80)
+    assert story.noted() == [(35, "A"), (72, "A")]
 
 
 def test_two_players_of_a_guild_are_disconnected_each_once(follow):

@@ -74,6 +74,8 @@ def test_players_stand_and_expire_exactly_as_the_oracle_says(rules, ops, sizes):
     assert told(replay, tale.names) == tale.told
     disconnects = replay.book.trackers.disconnects.values()
     assert [(it.at, it.channel_id) for it in disconnects] == list(dict.fromkeys(tale.disconnected))
+    noted = replay.book.trackers.notices.values()
+    assert [(it.at, it.channel_id) for it in noted] == list(dict.fromkeys(tale.noted))
 
 
 @MANY

@@ -10,6 +10,7 @@ from engine.domain.guild import GuildState
 from engine.domain.tracker_effects import (
     DisconnectPlayer,
     DropSubject,
+    NotifyExpiry,
     SavePlayer,
     SavePresence,
     SaveSubject,
@@ -33,6 +34,7 @@ class TrackerBook:
         self.subjects: dict[Key, Subject] = {}
         self.told: dict[Key, list[TellListeners]] = defaultdict(list)
         self.disconnects: dict[str, DisconnectPlayer] = {}
+        self.notices: dict[str, NotifyExpiry] = {}
         self.wakes: dict[int, int | None] = {}
         self.answers: dict[str, Answer] = {}
         self.saves = 0
@@ -68,6 +70,9 @@ class TrackerBook:
                 # Twice in one millisecond, where a timeout is none: the outbox takes it once.
                 known = self.disconnects.setdefault(effect.outbox_id, effect)
                 assert known == effect, "two disconnections share an id"
+            case NotifyExpiry():
+                known_notice = self.notices.setdefault(effect.outbox_id, effect)
+                assert known_notice == effect, "two notices share an id"
             case WakeAt(guild_id=guild_id, at=at):
                 assert self.wakes.get(guild_id) != at, "an alarm was set for nothing"
                 self.wakes[guild_id] = at
@@ -96,6 +101,7 @@ class TrackerBook:
             "subjects": self.subjects,
             "told": {key: it for key, it in self.told.items() if it},
             "disconnects": self.disconnects,
+            "notices": self.notices,
             "wakes": {guild_id: at for guild_id, at in self.wakes.items() if at is not None},
             "tracker_answers": self.answers,
         }

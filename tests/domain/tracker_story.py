@@ -121,6 +121,10 @@ class TrackerStory(EventStory):
         """Return when the subject expired."""
         return [at for at, what, *_ in self.lines(event) if what == "inactive"]
 
+    def noted(self) -> list[tuple[float, str]]:
+        """Return when expiries were noted for others, and in which channels."""
+        return [(s(it.at), letter_of(it.channel_id)) for it in self.book.trackers.notices.values()]
+
     def disconnected(self) -> list[tuple[float, str]]:
         """Return (when, out of which channel)."""
         return [(s(it.at), letter_of(it.channel_id)) for it in self.book.trackers.disconnects.values()]

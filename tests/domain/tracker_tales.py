@@ -102,6 +102,7 @@ class Tale:
         self.journal: list[Entry] = []
         self.told: list[Told] = []
         self.disconnected: list[tuple[int, int]] = []
+        self.noted: list[tuple[int, int]] = []
         self.subject: Any = None
         self.window: tuple[int, int | None] | None = None
         self.append(GuildSnapshot(self.now, GUILD, "c1", own_user_id=OWN))
@@ -205,6 +206,7 @@ class PlayerTale(Tale):
     def close(self) -> None:
         if self.subject is not None:
             self.disconnected += self.subject.disconnected
+            self.noted += self.subject.noted
         super().close()
 
 

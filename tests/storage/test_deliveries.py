@@ -22,14 +22,14 @@ def deliveries(book):
 
 
 def ids(found):
-    return [it.badge_id for it in found]
+    return [it.outbox_id for it in found]
 
 
 def test_pending_badges_come_with_all_that_is_to_be_told_of_them(book, deliveries):
     book.award(5, name="Night watch")
     (it,) = deliveries.pending("csv", 10)
-    assert it.badge == Badge("badge-1-5", 1, "Night watch", GUILD, 5, T)
-    assert (it.badge_id, it.guild_id, it.error) == ("badge-1-5", GUILD, "")
+    assert it.item == Badge("badge-1-5", 1, "Night watch", GUILD, 5, T)
+    assert (it.outbox_id, it.guild_id, it.error) == ("badge-1-5", GUILD, "")
 
 
 def test_the_oldest_come_first_and_no_more_than_wanted(book, deliveries):
@@ -91,9 +91,9 @@ def test_a_row_that_cannot_be_read_says_so_and_hides_no_other(book, deliveries, 
     connection.execute("UPDATE outbox SET payload = ? WHERE outbox_id = 'badge-1-5'", (payload,))
     connection.commit()
     torn, whole = deliveries.pending("csv", 10)
-    assert (torn.badge_id, torn.badge) == ("badge-1-5", None)
+    assert (torn.outbox_id, torn.item) == ("badge-1-5", None)
     assert "cannot be read" in torn.error
-    assert whole.badge.user_id == 6
+    assert whole.item.user_id == 6
 
 
 def test_an_event_that_is_gone_leaves_its_badges_without_a_name(book, deliveries):
@@ -101,7 +101,7 @@ def test_an_event_that_is_gone_leaves_its_badges_without_a_name(book, deliveries
     connection = book.ledger._writer.connection()
     connection.execute("DELETE FROM event")
     connection.commit()
-    assert deliveries.pending("csv", 10)[0].badge.event_name is None
+    assert deliveries.pending("csv", 10)[0].item.event_name is None
     book.write(SettleOutbox("badge-1-5", False, "no", T))
     assert deliveries.failed(10)[0].badge.event_name is None
 

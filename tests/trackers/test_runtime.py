@@ -539,6 +539,7 @@ def test_a_status_tells_all_there_is_to_know(run, stage, until):
         "active": 1,
         "inactive": 2,
         "scopeOpenS": None,
+        "slowedS": 0.0,
     }
 
 

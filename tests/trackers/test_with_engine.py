@@ -14,7 +14,16 @@ from engine.domain.rules import Rules, TrackingRules
 from engine.domain.tracker_effects import DisconnectPlayer, TransitionKind
 from engine.domain.tracking import SubjectKind, SubjectState
 from engine.storage.protocols import Stores
-from engine.trackers import Tracker, TrackerOptions, TrackerRuntime, TrackerSpecs, builtin, load, postpone
+from engine.trackers import (
+    Tracker,
+    TrackerOptions,
+    TrackerRuntime,
+    TrackerSpecs,
+    builtin,
+    load,
+    pace,
+    postpone,
+)
 from engine.trackers.loading import LoadedTracker
 from engine.trackers.status import TrackerState
 from tests.actors.memory import MemoryJournal, MemoryLedger, MemoryLive, MemoryOutbox
@@ -91,6 +100,21 @@ def house(monkeypatch):
     yield make
     for it in made:
         it.close()
+
+
+class Floods(Tracker):
+    """Commits scope after scope and never rests."""
+
+    options = TrackerOptions.realtime("floods")
+
+    def __init__(self):
+        self.commits = 0
+
+    async def run(self, context):
+        while True:
+            async with context.scope() as scope:
+                scope.mark_inactive(GUILD, 1 + self.commits % 2)
+            self.commits += 1
 
 
 class SaysInactive(Tracker):
@@ -199,3 +223,24 @@ def test_the_marks_of_a_tracker_that_stays_dead_are_dropped(house, until):
     until(lambda: it.runtime.statuses()[0].state is TrackerState.DEAD)
     until(it.stands(SubjectState.ACTIVE))
     assert it.sight.mark(SubjectKind.PLAYER, GUILD, GUILD, "own") is None
+
+
+def test_a_tracker_that_floods_is_slowed_and_nobody_else_notices(house, until, monkeypatch):
+    monkeypatch.setattr(pace, "BURST_S", 0.1)
+    floods, own = Floods(), SaysInactive()
+    specs = TrackerSpecs(use_default_trackers=False, scopes_per_s=100)
+    it = house(specs, floods, own, mode_all=True, combine="highest")
+    it.arrive()
+    until(lambda: it.runtime.statuses()[0].slowed_s > 0.2)  # the burst is spent, and 20 more have waited
+    assert it.runtime.statuses()[0].state is TrackerState.RUNNING
+    it.wait(20_000)
+    seen, committed = own.runs, floods.commits
+    it.join(USER)
+    until(lambda: USER in it.sight.guild(GUILD).sessions)
+    assert it.sight.guild(GUILD).sessions[USER].joined_at == T + 20_000
+    until(lambda: own.runs > seen + 3)
+    until(lambda: floods.commits > committed)  # slowed, not stopped
+    until(it.stands(SubjectState.INACTIVE, T + 30_000))
+    it.wait(15_000)
+    until(it.stands(SubjectState.EXPIRED, T + 30_000))
+    assert it.runtime.statuses()[1].slowed_s < it.runtime.statuses()[0].slowed_s
