@@ -246,4 +246,5 @@ class Ingest:
 
 def _replayed(what: GuildInput, at: int, since: int) -> GuildInput:
     fields = {name: getattr(what, name) for name in what.__struct_fields__}
-    return type(what)(**fields | {"at": at, "replayed_from": since})
+    since_when = {"replayed_from": since} if "replayed_from" in fields else {}  # a GUILD_UPDATE has none
+    return type(what)(**fields | {"at": at} | since_when)

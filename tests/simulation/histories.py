@@ -1,0 +1,255 @@
+"""Histories drawn from a seed: what Discord, people and trackers do, and what is poison of it.
+
+The small Discord, its gaps and its requests are those of ``tests/domain``; here somebody else draws. What the
+ingest could not see (a gap, a RESUME, another session) is part of the history, so that all runs have it.
+"""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from engine.domain.event_inputs import EventInput, PolicyFields
+from engine.domain.inputs import (
+    ChannelCreated,
+    ChannelDeleted,
+    Entry,
+    GuildSnapshot,
+    Heartbeat,
+    Input,
+    MemberRemoved,
+    OutboxOutcome,
+    RolesChanged,
+    VoiceState,
+    VoiceStateChanged,
+)
+from engine.domain.rules import EventRules, Rules, TrackingRules
+from engine.domain.tracker_inputs import (
+    PlayerReported,
+    ScopeCommitted,
+    SubjectMark,
+    SubjectOverridden,
+    TrackersKnown,
+)
+from engine.domain.tracking import Decision, Override, PlayerState, SubjectKind
+from tests.domain import histories as drawn
+from tests.domain import tracker_tales as tales
+from tests.domain.event_world import EventOp, EventWorld
+from tests.domain.ingest import GUILDS, ROLES, START, Op
+from tests.domain.tracker_tales import EventTale, PlayerTale, Tale
+
+KINDS = ("seen", "seen", "gaps", "gaps", "gaps", "player", "event")
+OWN = 999
+LABELS = ("a", "b", "c")
+WHO = (0, 0, 0, 0, 2, 2, 1)
+ASKED = ("make", "start", "start", "stop", "rescore", "cancel", "change", "change", "afk")
+TOLD = ("player", "player", "mark", "mark", "mark", "known", "override", "report")
+TIMES = (None, -20_000, -1_000, -400, -1, 0, 1, 400, 2_000, 15_000, 40_000)
+PAUSES_MS = (0, 1, 400, 999, 1_000, 5_000, 10_000, 10_001)
+# No two things at the same moment: then before and after the loss of a connection is a matter of time.
+GAP_PAUSES_MS = (1, 400, 1_000, 10_001)
+LONG_MS = (61_000, 700_000)  # idle actors are parked; memory ends
+BADGES = EventRules(distributor="role", badge_roles={GUILDS[0]: ROLES[0]})
+
+
+class History(NamedTuple):
+    """``entries`` in order of appending. ``plain``: the same, for who takes no poison. ``tale``: of trackers."""
+
+    kind: str
+    rules: Rules
+    entries: list[Entry]
+    plain: list[Entry]
+    poison: frozenset[tuple[str, int]]
+    tale: Tale | None = None
+
+
+class World(EventWorld):
+    """The small Discord with events, and the bot's own voice in it, of which trackers tell."""
+
+    def _append(self, what: Input) -> None:
+        if isinstance(what, GuildSnapshot):
+            channel_id = self._players().get(what.guild_id)
+            bot = () if channel_id is None else (VoiceState(OWN, channel_id, bot=True),)
+            what = replace(what, own_user_id=OWN, voice_states=(*what.voice_states, *bot))
+        super()._append(what)
+
+    def _players(self) -> dict[int, int]:
+        found: dict[int, int] = self.__dict__.setdefault("players", {})
+        return found
+
+    def do_player(self, op: Op) -> None:
+        """Have the bot come, move or leave."""
+        guild_id, _ = self._who(op)
+        channels = self.channels[guild_id]
+        channel_id = channels[op.where % len(channels)]
+        if self._players().pop(guild_id, None) == channel_id:
+            self._tell(VoiceStateChanged(self.now, guild_id, OWN, None, bot=True))
+        else:
+            self._players()[guild_id] = channel_id
+            self._tell(VoiceStateChanged(self.now, guild_id, OWN, channel_id, bot=True))
+
+    def do_mark(self, op: Op) -> None:
+        marks = [SubjectMark(it, SubjectKind.PLAYER, it, op.where % 4 > 0, (None, 0, 5_000)[op.where % 3])
+                 for it in GUILDS[: 1 + op.who % 2]]
+        self._say(ScopeCommitted(self.now, LABELS[op.where % 2], tuple(marks)))
+
+    def do_known(self, op: Op) -> None:
+        self._say(TrackersKnown(self.now, LABELS[: op.where % 3]))
+
+    def do_override(self, op: Op) -> None:
+        guild_id, _ = self._who(op)
+        timeout_ms, exempt = (None, 0, 20_000)[op.where % 3], op.where == 7
+        names = (guild_id, SubjectKind.PLAYER, guild_id)
+        self._say(SubjectOverridden(self.now, *names, timeout_ms, exempt=exempt, request_id=self._request()))
+
+    def do_report(self, op: Op) -> None:
+        guild_id, _ = self._who(op)
+        self._say(PlayerReported(self.now, guild_id, list(PlayerState)[op.where % 3], self._request()))
+
+    def _say(self, what: Input) -> None:
+        self.asked += 1
+        self.journal.append(Entry("http", self.asked, what))
+
+    def _request(self) -> str:
+        return f"r{self.asked + 1}"
+
+
+def drawn_history(rng: Random) -> History:
+    """Draw a history of one of the kinds."""
+    kind = rng.choice(KINDS)
+    tracking = _tracking(rng)
+    rules = Rules(log_channel_id=rng.choice((None, 99)), events=BADGES, tracking=tracking)
+    if kind in ("seen", "gaps"):
+        world = World(crowded=kind == "gaps")
+        world.play(_begun(rng))
+        world.play(_seen(rng) if kind == "seen" else _gaps(rng))
+        world.settle()
+        return _poisoned(rng, History(kind, rules, world.journal, [], frozenset()))
+    tale = PlayerTale(tracking) if kind == "player" else EventTale(tracking, rng.choice((None, None, 300)))
+    tale.play(_told(rng, kind))
+    return History(kind, replace(rules, log_channel_id=None), tale.journal, tale.journal, frozenset(), tale)
+
+
+def _begun(rng: Random) -> list[Any]:
+    if rng.random() < 0.2:
+        return []
+    made = _asked(rng, "make", (1,))
+    return [made, EventOp(1, "start", made.event)]
+
+
+def _seen(rng: Random) -> list[Any]:
+    return [_any(rng, PAUSES_MS) for _ in range(rng.randint(5, 30))]
+
+
+def _gaps(rng: Random) -> list[Any]:
+    ops: list[Any] = []
+    for _ in range(rng.randint(2, 6)):
+        for name in rng.choice(drawn.GAPS) if rng.random() < 0.7 else ("nothing",):
+            ops.append(_op(rng, name, GAP_PAUSES_MS))
+            ops += [_any(rng, GAP_PAUSES_MS) for _ in range(rng.randint(0, 4))]
+    return ops
+
+
+def _any(rng: Random, pauses_ms: tuple[int, ...]) -> Any:
+    share = rng.random()
+    if share < 0.01:
+        return EventOp(rng.choice(LONG_MS), "nothing")
+    if share < 0.6:
+        return _op(rng, rng.choice(drawn.SEEN), pauses_ms)
+    if share < 0.75:
+        return _op(rng, rng.choice(TOLD), pauses_ms)
+    name = rng.choice(ASKED)
+    return _op(rng, name, pauses_ms) if name == "afk" else _asked(rng, name, pauses_ms)
+
+
+def _op(rng: Random, name: str, pauses_ms: tuple[int, ...]) -> Op:
+    return Op(rng.choice(pauses_ms), name, rng.choice(WHO), rng.randrange(8))
+
+
+def _asked(rng: Random, name: str, pauses_ms: tuple[int, ...]) -> EventOp:
+    fields = _fields(rng, always=name == "make") if name in ("make", "change") else {}
+    late_ms = rng.choice((0, 0, 0, 1, 3, 400, 1_500))
+    return EventOp(rng.choice(pauses_ms), name, rng.choice((0, 0, 0, 2, 1)), late_ms, fields)
+
+
+def _fields(rng: Random, *, always: bool) -> dict[str, Any]:
+    draws: dict[str, Callable[[], Any]] = {
+        "starts_at": lambda: rng.choice(TIMES),
+        "ends_at": lambda: rng.choice(TIMES),
+        "required_role_ids": lambda: rng.choice(((), (), ROLES[:1], ROLES)),
+        "match_all": lambda: rng.random() < 0.5,
+        "min_duration_ms": lambda: rng.choice((0, 1_000, 5_000)),
+        "min_share": lambda: rng.choice((0.0, 0.1, 0.5, 1.0)),
+    }
+    fields = {name: draw() for name, draw in draws.items() if rng.random() < 0.3}
+    if always or rng.random() < 0.3:
+        fields["channel_ids"] = tuple(rng.sample(range(4), rng.randint(1, 3)))
+    if always or rng.random() < 0.3:
+        counts = {name: rng.random() < 0.5 for name in PolicyFields.__struct_fields__}
+        fields["policy"] = PolicyFields(**counts if rng.random() < 0.5 else {})
+    return fields
+
+
+def _tracking(rng: Random) -> TrackingRules:
+    return TrackingRules(
+        trackers=rng.choice((("a", "b"), LABELS, ("a",))),
+        mode_all=rng.random() < 0.5,
+        combine=rng.choice(("lowest", "highest", "average")),
+        default_timeout_ms=30,
+        on_expiry=rng.choice(("disconnect", "disconnect", "notify")),
+        pause=rng.random() < 0.5,
+        ask=rng.random() < 0.5,
+        ask_within_ms=rng.choice((0, 10, 40)),
+    )
+
+
+def _told(rng: Random, kind: str) -> list[tales.Op]:
+    words: dict[str, Callable[[], Any]] = {
+        "mark": lambda: (rng.choice((*LABELS, "zombie")), True, rng.choice((None, None, 0, 5, 60, 1_000))),
+        "free": lambda: (rng.choice(LABELS), False, None),
+        "override": lambda: Override(rng.choice((None, 0, 20, 500)), None, rng.random() < 0.3),
+        "decide": lambda: (rng.choice(list(Decision)), rng.choice((0, 7, 50)), rng.random() < 0.5),
+        "known": lambda: tuple(sorted(rng.sample(LABELS, rng.randint(0, 3)))),
+        "time": lambda: None,
+    }
+    of_players: dict[str, Callable[[], Any]] = {
+        "report": lambda: rng.choice(list(PlayerState)),
+        "go": lambda: rng.choice(("leave", "kick", "delete", "lose", "gap")),
+        "come": lambda: rng.randrange(2),
+        "move": lambda: rng.randrange(2),
+    }
+    often = ["mark", "mark", "mark", "free", "decide", "time"]
+    if kind == "player":
+        words |= of_players
+        often += ["come", "come"]
+    names = [*often, *words]
+    pauses_ms = (0, 0, 1, 5, 5, 10, 29, 30, 31, 100)
+    begun = [tales.Op(0, "come", 0)] if kind == "player" else []
+    chosen = [rng.choice(names) for _ in range(rng.randint(5, 40))]
+    return begun + [tales.Op(rng.choice(pauses_ms), name, words[name]()) for name in chosen]
+
+
+def _poisoned(rng: Random, it: History) -> History:
+    """Make poison of an entry or two, now and then; who takes none finds nothing of note in their place."""
+    of_guild = (VoiceStateChanged, RolesChanged, MemberRemoved, ChannelCreated, ChannelDeleted)
+    may_be = [entry for entry in it.entries if isinstance(entry.input, of_guild + _types(EventInput))]
+    chosen = rng.sample(may_be, min(len(may_be), rng.choice((0, 0, 0, 1, 2))))
+    poison = frozenset((entry.source, entry.seq) for entry in chosen)
+    plain = [_harmless(entry) if (entry.source, entry.seq) in poison else entry for entry in it.entries]
+    return it._replace(plain=plain, poison=poison)
+
+
+def _types(union: Any) -> tuple[type, ...]:
+    types: tuple[type, ...] = union.__args__
+    return types
+
+
+def _harmless(entry: Entry) -> Entry:
+    what = entry.input
+    if isinstance(what, EventInput):
+        return replace(entry, input=Heartbeat(what.at))
+    return replace(entry, input=OutboxOutcome(what.at, what.guild_id, "nothing", ok=True))
+
+
+FIRST_AT = START
