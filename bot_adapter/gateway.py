@@ -20,6 +20,7 @@ CLOSE_TIMEOUT_S = 1.0
 HEARTBEAT_GRACE_S = 10.0
 
 _FLUSHED = b"\x00\x00\xff\xff"  # how each complete message of a zlib-stream ends
+_UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
 _decode_frame = msgspec.json.Decoder(Frame).decode
 _decode_hello = msgspec.json.Decoder(Hello).decode
 
@@ -57,7 +58,7 @@ class GatewaySocket(DiscordWebSocket):
         self.frame_at = at = self._intake.clock.now()
         try:
             frame = _decode_frame(data)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except _UNREADABLE as error:
             self._intake.drop("frame", malformed("frame", error))
             return
         if frame.op != self.DISPATCH:
@@ -121,8 +122,11 @@ class GatewaySocket(DiscordWebSocket):
     async def _control(self, frame: Frame, data: bytes | str) -> None:
         if frame.op == self.HELLO:
             await self._hello(frame, data)
-        else:
+            return
+        try:
             await super().received_message(_text(data))
+        except _UNREADABLE as error:  # what we left undecoded, py-cord decodes
+            self._intake.drop("frame", malformed("frame", error))
 
     async def _hello(self, frame: Frame, data: bytes | str) -> None:
         interval_s = _decode_hello(frame.d).heartbeat_interval / 1000
@@ -140,7 +144,7 @@ class GatewaySocket(DiscordWebSocket):
         except Exception as error:
             if event in {"READY", "RESUMED"}:
                 raise  # there is no session to go on with
-            self._intake.drop(event or "frame", error)
+            self._intake.drop("frame" if event is None else event, error)
         if event == "READY":
             self._ready(frame)
         elif event == "RESUMED":

@@ -26,6 +26,8 @@ from engine.storage.protocols import Appender
 
 log = structlog.get_logger(__name__)
 
+EVENTS_MAX = 100  # names of malformed events to tell apart: a broken peer may make up any number of them
+
 InputT = TypeVar("InputT", bound=Input)
 
 
@@ -42,6 +44,8 @@ class Counters:
 
     def count_malformed(self, event: str, error: Exception) -> None:
         """Count what was dropped; the log hears of each event's first only, since they come in floods."""
+        if event not in self.malformed and len(self.malformed) >= EVENTS_MAX:
+            event = "others"
         self.malformed[event] += 1
         if self.malformed[event] == 1:
             log.warning(
