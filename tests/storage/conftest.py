@@ -7,9 +7,12 @@ import threading
 import pytest
 
 from engine.storage.journal import RedisJournal
+from engine.storage.ledger import SqlLedger
 from engine.storage.live import RedisLiveState
+from engine.storage.queries import SqlReads
 from engine.storage.redis_client import connect
 from engine.storage.writer import JournalWriter
+from tests.storage.ledgers import T, Writer
 
 
 @pytest.fixture
@@ -100,6 +103,37 @@ def commit(live):
         assert live.mirror(before, at, effects)
 
     return mirror
+
+
+@pytest.fixture
+def path(tmp_path):
+    """The path of a ledger that is not yet there."""
+    return tmp_path / "rollcall.db"
+
+
+@pytest.fixture
+def write(path):
+    """Put effects into the ledger at ``path``, whose time is then ``now``."""
+
+    def write(*effects, now=T + 200, **facts):
+        with contextlib.closing(SqlLedger(path, 0)) as ledger:
+            Writer(ledger).write(*effects, now=now, **facts)
+
+    write()
+    return write
+
+
+@pytest.fixture
+def reads(path):
+    return SqlReads(path)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Give the path of a new file each time."""
+    folder = tmp_path_factory.mktemp("ledgers")
+    numbers = itertools.count()
+    return lambda: folder / f"{next(numbers)}.db"
 
 
 class Proxy:

@@ -23,6 +23,7 @@ USERS = (-2, 1, 3, 12)  # the first asked to be forgotten
 ROLES = ((), (5,), (5, 6))
 FLAGS = tuple(map(int, (0, 0, *VoiceFlags)))
 SCHEDULED, ACTIVE, ENDED, CANCELLED = EventStatus
+EVENT = Event(EVENT_ID, GUILD, "Watch", CHANNELS, ACTIVE, started_at=T + 100, created_at=T, updated_at=T)
 
 
 @dataclass

@@ -14,11 +14,6 @@ from engine.storage.models import TABLES
 from engine.storage.protocols import StorageError
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "rollcall.db"
-
-
 def refusal(opening, path) -> str:
     with pytest.raises(StorageError) as refused:
         opening(path)

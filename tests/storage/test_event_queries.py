@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,50 +12,14 @@ from msgspec.structs import replace
 from engine.domain.effects import DropChannel, SaveChannel, SaveGuild
 from engine.domain.event_effects import SaveEvent
 from engine.domain.event_views import EVENT_STATUS_NAMES, event_json
-from engine.domain.events import Event, EventStatus, Policy
+from engine.domain.events import Event, EventStatus
 from engine.storage.ledger import SqlLedger
 from engine.storage.queries import EventFilter, InvalidCursor, SqlReads
-from tests.storage.ledgers import CHANNEL, GUILD, T, Writer
+from tests.storage.ledgers import CHANNEL, EVENT, FULL, GUILD, T, Writer
+from tests.storage.pages import all_pages
 
 SCHEDULED, ACTIVE, ENDED, CANCELLED = EventStatus
 OTHER_GUILD = 2 << 22
-EVENT = Event(900, GUILD, "Watch", (CHANNEL,), ACTIVE, started_at=T, created_at=T, updated_at=T)
-FULL = Event(
-    event_id=901,
-    guild_id=GUILD,
-    name="Überfahrt 🚢",
-    channel_ids=(CHANNEL, 2**63 - 1),
-    status=ENDED,
-    starts_at=T,
-    ends_at=T + 9,
-    started_at=T + 1,
-    ended_at=T + 8,
-    required_role_ids=(3, 2),
-    match_all=True,
-    min_duration_ms=2**33,
-    min_share=0.1,
-    policy=Policy(False, False, False, True, False, True),
-    source="discord",
-    discord_event_id=77,
-    created_at=T - 5,
-    updated_at=T + 8,
-    settled=True,
-)
-
-
-@pytest.fixture
-def reads(tmp_path):
-    return SqlReads(tmp_path / "rollcall.db")
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(*effects):
-        with closing(SqlLedger(tmp_path / "rollcall.db", 0)) as ledger:
-            Writer(ledger).write(*effects)
-
-    write()
-    return write
 
 
 def ids(rows):
@@ -134,19 +99,11 @@ filters = st.builds(
     wanted=filters,
     limit=st.integers(1, 4),
 )
-def test_pages_miss_and_repeat_nothing_of_what_the_filter_lets_through(
-    tmp_path_factory, known, wanted, limit
-):
-    path = tmp_path_factory.mktemp("events") / "rollcall.db"
+def test_pages_miss_and_repeat_nothing_of_what_the_filter_lets_through(files, known, wanted, limit):
+    path = files()
     with closing(SqlLedger(path, 0)) as ledger:
         Writer(ledger).write(*map(SaveEvent, known))
-    reads, found, cursor = SqlReads(path), [], None
-    while True:
-        page = reads.events(wanted, limit=limit, cursor=cursor)
-        assert len(page.items) == limit if page.next else len(page.items) <= limit
-        found += page.items
-        if (cursor := page.next) is None:
-            break
+    found = all_pages(partial(SqlReads(path).events, wanted), limit)
     expected = sorted((it for it in known if is_wanted(it, wanted)), key=lambda it: -it.event_id)
     assert found == [event_json(it) for it in expected]
 

@@ -52,11 +52,6 @@ def batch(number: int, sessions: int) -> Commit:
 
 
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "rollcall.db"
-
-
-@pytest.fixture
 def ledger(path, monkeypatch):
     monkeypatch.setitem(database.DURABLE, "busy_timeout", 20)
     with closing(SqlLedger(path, 0)) as ledger:

@@ -16,11 +16,6 @@ NAMES = SaveMember(GUILD, 1, "Ann"), SaveMember(GUILD + 1, 2, "Elsewhere")
 
 
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "rollcall.db"
-
-
-@pytest.fixture
 def write(path):
     with closing(SqlLedger(path, 0)) as ledger:
         yield Writer(ledger).write

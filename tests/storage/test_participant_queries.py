@@ -1,5 +1,7 @@
 """What is read of an event's participants and badges: the same as all of it scored at once."""
 
+from functools import partial
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -9,37 +11,17 @@ from engine.domain.attendance import Participant, Piece, Stay
 from engine.domain.effects import SettleOutbox
 from engine.domain.event_effects import AwardBadges, SaveEvent, SaveParticipants
 from engine.domain.event_views import participant_json
-from engine.domain.events import Event, EventStatus, Policy
+from engine.domain.events import EventStatus, Policy
 from engine.domain.ids import person
 from engine.domain.rules import BadgeRules
 from engine.domain.views import iso
-from engine.storage.ledger import SqlLedger
 from engine.storage.queries import InvalidCursor, SqlReads
-from tests.storage.held import CHANNELS, ELSEWHERE, EVENT_ID, Held, held, saved
-from tests.storage.ledgers import GUILD, T, Writer
+from tests.storage.held import CHANNELS, ELSEWHERE, EVENT, EVENT_ID, Held, held, saved
+from tests.storage.ledgers import GUILD, T
+from tests.storage.pages import all_pages
 
 SCHEDULED, ACTIVE, ENDED, CANCELLED = EventStatus
-EVENT = Event(EVENT_ID, GUILD, "Watch", CHANNELS, ACTIVE, started_at=T + 100, created_at=T, updated_at=T)
 ON_FILES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """Give the path of a new file each time."""
-    folder = tmp_path_factory.mktemp("ledgers")
-    numbers = iter(range(10_000))
-    return lambda: folder / f"{next(numbers)}.db"
-
-
-def pages(read, limit, **wanted):
-    """Read page by page, each full but for the last."""
-    items, cursor = [], None
-    while True:
-        page = read(EVENT_ID, limit=limit, cursor=cursor, **wanted)
-        assert len(page.items) == limit if page.next else len(page.items) <= limit
-        items += page.items
-        if (cursor := page.next) is None:
-            return items
 
 
 @ON_FILES
@@ -50,7 +32,7 @@ def test_participants_come_as_scored_all_at_once(files, it, limit, eligible):
     expected = [participant_json(it.event, row, it.now) for row in it.result]
     if eligible is not None:
         expected = [row for row in expected if row["eligible"] == eligible]
-    found = pages(SqlReads(path).participants, limit, eligible=eligible)
+    found = all_pages(partial(SqlReads(path).participants, EVENT_ID, eligible=eligible), limit)
     assert [{name: row[name] for name in expected[0]} for row in found] == expected
 
 
@@ -59,7 +41,7 @@ def test_participants_come_as_scored_all_at_once(files, it, limit, eligible):
 def test_intervals_cover_presence_and_come_to_the_time_counted(files, it):
     path = files()
     it.write(path)
-    for row in pages(SqlReads(path).participants, 2, intervals=True):
+    for row in all_pages(partial(SqlReads(path).participants, EVENT_ID, intervals=True), 2):
         there = times_of(it, row["userId"])
         found = row["intervals"]
         lasting = [time for time in found if time["duration"]]
@@ -91,29 +73,6 @@ def times_of(it, user_id):
             times.append((moments[0], moments[-1] + 1, stay.channel_id))
             edge = moments[-1] + 1
     return times
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "rollcall.db"
-
-
-@pytest.fixture
-def reads(path):
-    return SqlReads(path)
-
-
-@pytest.fixture
-def write(path):
-    """Put effects into a ledger whose time is then ``now``."""
-
-    def write(*effects, now=T + 200):
-        ledger = SqlLedger(path, 0)
-        Writer(ledger).write(*effects, now=now)
-        ledger.close()
-
-    write()
-    return write
 
 
 def stay(user_id, joined_at, left_at=None, *, flags=0, pieces=(), channel=CHANNELS[0], **facts):
@@ -249,7 +208,8 @@ def test_who_asked_to_be_forgotten_has_a_place_in_the_lists(write, reads):
         AwardBadges(GUILD, EVENT_ID, (-2, -1, 1), BadgeRules(), T + 200),
     )
     for read in (reads.participants, reads.badges):
-        assert [it["userId"] for it in pages(read, 1)] == ["forgotten-2", "forgotten-1", "1"]
+        found = all_pages(partial(read, EVENT_ID), 1)
+        assert [it["userId"] for it in found] == ["forgotten-2", "forgotten-1", "1"]
 
 
 def badge(user_id, status, *, distributor="webhook", detail=None, at=T + 150):

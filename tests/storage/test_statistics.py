@@ -11,48 +11,17 @@ from engine.domain.attendance import Participant, Stay
 from engine.domain.effects import SaveChannel, SaveGuild, SettleOutbox
 from engine.domain.event_effects import AwardBadges, SaveEvent, SaveParticipants
 from engine.domain.event_views import REASON_NAMES, participant_json
-from engine.domain.events import Event, EventStatus
+from engine.domain.events import EventStatus
 from engine.domain.rules import BadgeRules
 from engine.domain.views import iso
 from engine.storage.ledger import SqlLedger
 from engine.storage.queries import SqlReads
-from tests.storage.held import CHANNELS, ELSEWHERE, EVENT_ID, USERS, Held, held, saved, stays_of
+from tests.storage.held import ELSEWHERE, EVENT, EVENT_ID, USERS, Held, held, saved, stays_of
 from tests.storage.ledgers import GUILD, T, Writer
 
 SCHEDULED, ACTIVE, ENDED, CANCELLED = EventStatus
 OTHER_GUILD, LOST_GUILD = 2 << 22, 3 << 22
-EVENT = Event(EVENT_ID, GUILD, "Watch", CHANNELS, ACTIVE, started_at=T + 100, created_at=T, updated_at=T)
 ON_FILES = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """Give the path of a new file each time."""
-    folder = tmp_path_factory.mktemp("ledgers")
-    numbers = iter(range(10_000))
-    return lambda: folder / f"{next(numbers)}.db"
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "rollcall.db"
-
-
-@pytest.fixture
-def reads(path):
-    return SqlReads(path)
-
-
-@pytest.fixture
-def write(path):
-    """Put effects into a ledger whose time is then ``now``."""
-
-    def write(*effects, now=T + 200):
-        with closing(SqlLedger(path, 0)) as ledger:
-            Writer(ledger).write(*effects, now=now)
-
-    write()
-    return write
 
 
 @ON_FILES

@@ -19,11 +19,6 @@ GUILDS = [(1_000 + number) << 22 for number in range(40)]
 
 
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "rollcall.db"
-
-
-@pytest.fixture
 def ledger(path):
     with closing(SqlLedger(path, 0)) as ledger:
         yield ledger
