@@ -42,7 +42,7 @@ class Events:
         self._backing, self._ledger = backing, ledger
         self._open: dict[int, Event] = {}
         self._followed: dict[int, set[int]] = {}  # by guild: its events that follow it
-        self._mirrored: dict[int, set[int]] = {}  # by guild: Discord's that have not started
+        self._waiting: dict[int, set[int]] = {}  # by guild: its events that have not started
         self._unsettled: set[int] = set()
         self._due_at: int | None = None
         self._guild_of: dict[int, int] = {}
@@ -141,14 +141,14 @@ class Events:
         followers: dict[int, set[int]] = {}
         for event_id in shares:
             followers.setdefault(self._guild_of[event_id], set()).add(event_id)
-        if not followers and not self._followed and not self._mirrored:
+        if not followers and not self._followed and not self._waiting:
             return False
         may_read = False
         for guild_id, effects in facts:
-            given, mirrored = self._followed.get(guild_id, _NONE), self._mirrored.get(guild_id, _NONE)
+            given, waiting = self._followed.get(guild_id, _NONE), self._waiting.get(guild_id, _NONE)
             given = given | followers.get(guild_id, _NONE)
-            if (given or mirrored) and not _OF_GUILD.isdisjoint(map(type, effects)):
-                given, may_read = given | mirrored, True
+            if (given or waiting) and not _OF_GUILD.isdisjoint(map(type, effects)):
+                given, may_read = given | waiting, True
             for event_id in given:
                 shares.setdefault(event_id, []).append((Facts(effects), now, None))
         return may_read
@@ -176,9 +176,8 @@ class Events:
         event_id = event.event_id
         unsettled = not event.is_open and not event.settled
         self._guild_of[event_id] = event.guild_id
-        waits = event.status is EventStatus.SCHEDULED and event.source == lifecycle.DISCORD
         _sort(self._followed, event, event.status is EventStatus.ACTIVE or unsettled)
-        _sort(self._mirrored, event, waits)
+        _sort(self._waiting, event, event.status is EventStatus.SCHEDULED)
         (self._unsettled.add if unsettled else self._unsettled.discard)(event_id)
         if event.is_open or unsettled:
             self._open[event_id] = event
@@ -208,6 +207,6 @@ def _sort(by_guild: dict[int, set[int]], event: Event, belongs: bool) -> None:
         del by_guild[event.guild_id]
 
 
-# What may end an event, be it one of Discord's that has not started, or change what it leaves out.
+# What may end an event, be it one that has not started, or change what it leaves out.
 _OF_GUILD = frozenset({DropChannel, SaveGuild})
 _NONE: frozenset[int] = frozenset()

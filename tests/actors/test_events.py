@@ -24,6 +24,7 @@ from engine.domain.events import EventStatus
 from engine.domain.inputs import (
     Channel,
     ChannelDeleted,
+    GuildChanged,
     GuildLost,
     GuildSnapshot,
     Heartbeat,
@@ -248,6 +249,14 @@ def test_a_discord_event_ends_with_its_channel_even_before_it_started(make_bench
     bench.write(ChannelDeleted(3_000, GUILD, ROOM))
     bench.settle()
     assert rows_of(bench).events[EVENT].status is EventStatus.CANCELLED
+
+
+def test_an_event_that_has_not_started_learns_of_another_afk_channel(make_bench):
+    bench = make_bench(rules=RULES)
+    bench.write(*EVENING[:4], GuildChanged(4_000, GUILD, "Guild", ROOM), *EVENING[4:])
+    bench.start().settle()
+    assert rows_of(bench).events[EVENT].afk_channel_id == ROOM
+    assert rows_of(bench).participants[EVENT, 3].tally[3] > 0, "nothing was left out as AFK"
 
 
 def test_events_end_when_the_bot_is_in_their_guild_no_more(make_bench):

@@ -133,12 +133,12 @@ class EventOracle:
             policy=structs.asdict(defaults.policy),
         )
         terms = _with(blank, what.fields)
-        if _is_possible(terms, what.at):
+        if _is_possible(terms, what.at, what.fields):
             self.events[what.event_id] = terms
 
     def _change(self, it: Terms, what: ChangeEvent) -> None:
         terms = _with(it, what.fields)
-        if not _is_possible(terms, what.at):
+        if not _is_possible(terms, what.at, what.fields):
             return
         if terms.started_at is not None:
             _forget_glimpses(terms)
@@ -204,13 +204,15 @@ def _with(it: Terms, fields: Any) -> Terms:
     return replace(it, policy=policy, glimpses=dict(it.glimpses), **given)
 
 
-def _is_possible(it: Terms, at: int) -> bool:
+def _is_possible(it: Terms, at: int, fields: Any) -> bool:
+    """Say whether a request may ask for this. Times that it leaves alone are as they are."""
+    moves_start, moves_end = isinstance(fields.starts_at, int), isinstance(fields.ends_at, int)
     begins_at = it.starts_at if it.started_at is None else it.started_at
     ends_at = it.ends_at if it.ended_at is None else it.ended_at
-    if begins_at is not None and ends_at is not None and ends_at <= begins_at:
+    if begins_at is not None and ends_at is not None and ends_at <= begins_at and (moves_start or moves_end):
         return False
-    is_ahead = [moment for moment in (it.started_at, it.ended_at) if moment is not None and moment > at]
-    return bool(it.channel_ids) and not is_ahead
+    moved = [it.started_at] * moves_start + [it.ended_at] * moves_end
+    return bool(it.channel_ids) and not any(moment is not None and moment > at for moment in moved)
 
 
 assert set(structs.asdict(Policy())) >= {"generous"}
