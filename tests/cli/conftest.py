@@ -12,9 +12,8 @@ from engine.api.app import create_app
 from engine.api.server import ApiServer
 from engine.cli import call
 from engine.config import load
-from engine.domain.effects import SaveChannel, SaveGuild, SaveMember, SaveSession, Status
+from engine.domain.effects import SaveChannel, SaveGuild, SaveMember
 from engine.domain.partition import START, PartitionState
-from engine.domain.sessions import Session
 from engine.inspection import Readiness
 from engine.storage.ledger import SqlLedger
 from engine.storage.protocols import Commit
@@ -22,6 +21,7 @@ from engine.storage.queries import SqlReads
 from engine.storage.redis_client import connect
 from tests.api.running import RunningEngine
 from tests.cli import evening
+from tests.cli.exported import session
 
 NOON = 1_772_366_400_000  # 2026-03-01T12:00:00.000Z
 
@@ -82,12 +82,6 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def config(folder):
     return load(folder / "config.toml", {})
-
-
-def session(user_id, joined_at, left_at=None, **more):
-    facts = Session(user_id, 20, joined_at, flags=0, span_at=joined_at, chain_at=joined_at, **more)
-    status = Status.ACTIVE if left_at is None else Status.COMPLETED
-    return SaveSession(10, facts, at=left_at or joined_at, left_at=left_at, status=status)
 
 
 @pytest.fixture
@@ -188,6 +182,29 @@ def parent(config):
     listener.close()
     for thread in threads:
         thread.join(5)
+
+
+@pytest.fixture
+def write(config):
+    """Make a ledger of effects that no engine has."""
+
+    def write(*effects):
+        with closing(SqlLedger(config.database, 0)) as ledger:
+            ledger.commit(Commit(START, PartitionState(cursor="1-0", now=0), effects))
+
+    return write
+
+
+@pytest.fixture
+def export(rollcall):
+    """Run an export that goes well; return what it printed."""
+
+    def export(*arguments):
+        code, out, err = rollcall("export", *arguments)
+        assert (code, err) == (0, "")
+        return out
+
+    return export
 
 
 @pytest.fixture
