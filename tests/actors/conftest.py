@@ -18,6 +18,8 @@ from engine.actors.supervisor import Budget, Children, Roster, Supervisor, Watch
 from engine.domain.inputs import Entry, Input
 from engine.domain.rules import Rules
 from engine.storage.protocols import Stores
+from tests.actors.evening import EVENING, rows_of
+from tests.actors.evening import RULES as OF_EVENING
 from tests.actors.memory import MemoryJournal, MemoryLedger, MemoryLive, MemoryOutbox, Rows, fold
 
 DEADLINE_S = 15.0
@@ -139,6 +141,15 @@ def make_bench() -> Iterator[Callable[..., Bench]]:
     yield make
     for it in made:
         it.close()
+
+
+@pytest.fixture
+def evening(make_bench) -> Rows:
+    """The rows of the evening (see ``tests.actors.evening``), taken entry by entry."""
+    bench = make_bench(rules=OF_EVENING, batch_max_entries=1)
+    bench.write(*EVENING)
+    bench.start().settle()
+    return rows_of(bench)
 
 
 @pytest.fixture

@@ -1,92 +1,26 @@
-"""Events beside the guilds: the same rows however batches fall and whatever fails, answers once committed."""
+"""Events beside the guilds: the same rows however batches fall, written when they are due and not before."""
 
 import pytest
 from msgspec.structs import replace
 
-from engine.actors import event as event_actor
-from engine.actors.desk import Desk
-from engine.commands import NotCommitted
-from engine.domain import event_step
 from engine.domain.event_inputs import (
-    CancelEvent,
-    ChangeEvent,
-    CreateEvent,
-    EventFields,
-    RescoreEvent,
     ScheduledEvent,
     ScheduledEventChanged,
     ScheduledStatus,
     StartEvent,
     StopEvent,
 )
-from engine.domain.event_step import Facts
 from engine.domain.events import EventStatus
 from engine.domain.inputs import (
-    Channel,
     ChannelDeleted,
     GuildChanged,
     GuildLost,
     GuildSnapshot,
     Heartbeat,
     ShardBeat,
-    VoiceFlags,
     VoiceState,
-    VoiceStateChanged,
 )
-from engine.domain.rules import EventRules, Rules
-
-GUILD, ROOM, ELSEWHERE, EVENT = 1 << 22, 7, 8, 900
-RULES = Rules(events=EventRules(min_duration_ms=5_000, distributor="csv"))
-
-
-def beat(at, *, alive_at=None):
-    return Heartbeat(at, (ShardBeat(0, "shard/1", True, at if alive_at is None else alive_at),))
-
-
-def moved(at, user_id, channel_id=ROOM, flags=0):
-    return VoiceStateChanged(at, GUILD, user_id, channel_id, int(flags))
-
-
-def created(at, *, event_id=EVENT, **fields):
-    fields = EventFields(**{"name": "Evening", "channel_ids": (ROOM,)} | fields)
-    return CreateEvent(at, GUILD, event_id, fields, request_id=f"create-{event_id}")
-
-
-# Somebody early, somebody shortly, somebody deaf for a while, somebody back again, a change while it runs.
-EVENING = (
-    beat(1_000),
-    GuildSnapshot(1_000, GUILD, "shard/1", (VoiceState(1, ROOM), VoiceState(2, ELSEWHERE)), (Channel(ROOM),)),
-    created(2_000),
-    moved(3_000, 3),
-    StartEvent(10_000, GUILD, EVENT, "start"),
-    moved(12_000, 4),
-    moved(12_500, 4, None),
-    moved(13_000, 3, flags=VoiceFlags.SELF_DEAF),
-    moved(14_000, 2),
-    moved(16_000, 3),
-    moved(17_000, 2, None),
-    ChangeEvent(18_000, GUILD, EVENT, EventFields(channel_ids=(ROOM, ELSEWHERE)), "change"),
-    moved(19_000, 2, ELSEWHERE),
-    beat(20_000),
-    StopEvent(25_000, GUILD, EVENT, "stop"),
-    moved(26_000, 1, None),
-    beat(25_500),
-    beat(27_000),
-    moved(28_000, 3, None),
-)
-
-
-def rows_of(bench):
-    return bench.ledger.rows
-
-
-@pytest.fixture
-def evening(make_bench):
-    """The rows of the evening, taken entry by entry."""
-    bench = make_bench(rules=RULES, batch_max_entries=1)
-    bench.write(*EVENING)
-    bench.start().settle()
-    return rows_of(bench)
+from tests.actors.evening import EVENING, EVENT, GUILD, ROOM, RULES, beat, created, moved, rows_of
 
 
 def test_the_evening_is_what_was_meant(evening):
@@ -115,69 +49,6 @@ def test_an_engine_that_begins_anew_anywhere_writes_the_same_rows(make_bench, ev
     bench.write(*EVENING[taken:])
     bench.start().settle()
     assert rows_of(bench) == evening
-
-
-@pytest.fixture
-def failing(monkeypatch):
-    """``failing(numbers)``: the event's step raises at the calls with these numbers."""
-
-    def install(*numbers):
-        calls = iter(range(1, 10_000))
-
-        def carry_out(*arguments):
-            if next(calls) in numbers:
-                raise RuntimeError("an event fails")
-            return event_step.carry_out(*arguments)
-
-        monkeypatch.setattr(event_actor, "carry_out", carry_out)
-
-    return install
-
-
-@pytest.mark.parametrize("number", range(1, 8))
-@pytest.mark.parametrize("batch_max_entries", [4, 50])
-def test_an_event_that_fails_once_is_restarted_and_its_rows_are_the_same(
-    make_bench, evening, failing, number, batch_max_entries
-):
-    failing(number)
-    bench = make_bench(rules=RULES, batch_max_entries=batch_max_entries)
-    bench.write(*EVENING)
-    bench.start().settle()
-    assert rows_of(bench) == evening
-    assert bench.ledger.letters == {}
-
-
-def test_a_request_that_no_fresh_actor_takes_is_a_dead_letter_and_its_guild_goes_on(
-    make_bench, monkeypatch, evening
-):
-    def carry_out(state, planned, read, share, rules):
-        if any(isinstance(what, RescoreEvent) for what, _ in share):
-            raise RuntimeError("poison")
-        return event_step.carry_out(state, planned, read, share, rules)
-
-    monkeypatch.setattr(event_actor, "carry_out", carry_out)
-    bench = make_bench(rules=RULES)
-    bench.write(*EVENING[:8], RescoreEvent(13_500, GUILD, EVENT, "poison"), *EVENING[8:])
-    bench.start().settle()
-    (letter,) = bench.ledger.letters.values()
-    assert (letter.journal_id, letter.guild_id, letter.reason) == ("9-0", GUILD, "RuntimeError: poison")
-    assert rows_of(bench) == evening
-
-
-def test_facts_that_an_event_cannot_take_cost_no_session_and_the_next_score_mends_it(
-    make_bench, monkeypatch, evening
-):
-    def carry_out(state, planned, read, share, rules):
-        if any(isinstance(what, Facts) and now == 16_000 for what, now in share):
-            raise RuntimeError("these facts")
-        return event_step.carry_out(state, planned, read, share, rules)
-
-    monkeypatch.setattr(event_actor, "carry_out", carry_out)
-    bench = make_bench(rules=RULES, batch_max_entries=1)
-    bench.write(*EVENING)
-    bench.start().settle()
-    assert rows_of(bench) == evening  # the change at 18,000 reads all again
-    assert bench.ledger.letters == {}
 
 
 def test_deadlines_take_effect_at_their_own_time_however_late_time_passes(make_bench):
@@ -259,6 +130,14 @@ def test_an_event_that_has_not_started_learns_of_another_afk_channel(make_bench)
     assert rows_of(bench).participants[EVENT, 3].tally[3] > 0, "nothing was left out as AFK"
 
 
+def test_an_event_that_was_asked_for_before_it_was_made_knows_its_guild_as_it_is_by_then(make_bench):
+    bench = make_bench(rules=RULES)
+    bench.write(*EVENING[:2], RescoreEvent(1_500, GUILD, EVENT), GuildChanged(1_700, GUILD, "Guild", ROOM))
+    bench.write(*EVENING[2:5])
+    bench.start().settle()
+    assert rows_of(bench).events[EVENT].afk_channel_id == ROOM
+
+
 def test_events_end_when_the_bot_is_in_their_guild_no_more(make_bench):
     bench = make_bench(rules=RULES)
     told = ScheduledEvent(901, ROOM, "Talk", ScheduledStatus.SCHEDULED, 90_000)
@@ -272,56 +151,6 @@ def test_events_end_when_the_bot_is_in_their_guild_no_more(make_bench):
     bench.write(beat(21_000))
     bench.settle()
     assert rows_of(bench).events[EVENT].settled
-
-
-class TestAnswers:
-    @pytest.fixture
-    def desk(self, make_bench):
-        bench = make_bench(rules=RULES).start()
-        bench.write(*EVENING[:2])
-        bench.settle()
-
-        class Appender:
-            def append(self, *inputs):
-                bench.write(*inputs)
-
-        return bench, Desk(Appender(), bench.aftermath.answers, wait_s=15.0)
-
-    def test_a_request_is_answered_once_its_outcome_is_committed(self, desk):
-        bench, asked = desk
-        answer = asked.carry_out(created(2_000))
-        assert (answer.code, answer.request_id) == ("ok", f"create-{EVENT}")
-        assert rows_of(bench).events[EVENT].name == "Evening"
-
-    def test_a_request_that_is_refused_says_why(self, desk):
-        _, asked = desk
-        assert asked.carry_out(StartEvent(2_000, GUILD, 1, "a")).code == "not_found"
-        asked.carry_out(created(2_000))
-        assert asked.carry_out(StopEvent(3_000, GUILD, EVENT, "b")).code == "conflict"
-        wrong = asked.carry_out(ChangeEvent(3_000, GUILD, EVENT, EventFields(channel_ids=()), "c"))
-        assert (wrong.code, wrong.field) == ("invalid", "voiceChannelIds")
-        assert asked.carry_out(CancelEvent(3_000, GUILD, EVENT, "d")).code == "ok"
-
-    def test_a_new_score_tells_the_difference(self, desk):
-        bench, asked = desk
-        bench.write(*EVENING[2:])
-        bench.settle()
-        told = asked.carry_out(ChangeEvent(30_000, GUILD, EVENT, EventFields(channel_ids=(ROOM,)), "x"))
-        assert told.detail["lost_ms"] == 4_000 + 6_000
-        assert told.detail["no_longer_eligible"] == 1
-
-    def test_without_a_commit_in_time_the_request_may_still_take_effect(self, desk):
-        bench, asked = desk
-        bench.stop()
-        asked._wait_s = 0.01
-        with pytest.raises(NotCommitted, match="may still take effect"):
-            asked.carry_out(created(2_000))
-
-    def test_ids_are_snowflakes_of_now_and_never_twice(self, desk):
-        _, asked = desk
-        ids = [asked.new_id() for _ in range(5_000)]
-        assert ids == sorted(set(ids))
-        assert max(ids) < 2**63
 
 
 class TestDrift:
