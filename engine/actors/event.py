@@ -46,7 +46,8 @@ class EventActor(PooledActor):
         except BaseException as error:
             message.round.fail(self._event_id, f"{type(error).__name__}: {error}")
             raise
-        self._state = state
+        # Nobody tells an event that there is not what becomes of its guild: it is looked up again.
+        self._state = None if state.event is None else state
         message.round.done(self._event_id, effects)
 
     def _read(self, planned: Plan) -> tuple[list[Any], list[Any]] | None:
