@@ -1,18 +1,21 @@
 """A partition's actors of one kind, guilds or events: found or started by id, fed, restarted, parked."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from engine.actors.pool import Dispatcher, Inbox
 from engine.actors.rounds import Describe, Round, Share, Take
-from engine.actors.supervisor import ChildFailed
+from engine.actors.supervisor import ChildFailed, Lifted, Quarantined
 from engine.domain.effects import Effect
 from engine.storage.protocols import StorageBusy
 
 if TYPE_CHECKING:
     import pykka
 
-ROUND_TIMEOUT_S = 60.0  # no step takes long: an actor silent for this long is stuck
+# No step takes long: an actor that is silent for a minute is stuck.
+LOOK_S = 1.0
+ROUND_LOOKS = 60
 ASK_TIMEOUT_S = 5.0
 TRIES_ALONE = 3
 BUSY_S = 0.1  # between two tries to load from a ledger that is busy
@@ -30,11 +33,13 @@ class Refused(NamedTuple):
     reason: str
 
 
-class Outcome(NamedTuple):
-    """What a batch came to: each child's effects, in order."""
+@dataclass(slots=True)
+class Outcome:
+    """What a batch came to: each child's effects, in order. ``quarantined``: children it was too much for."""
 
-    effects: list[tuple[int, list[Effect]]]
-    refused: list[Refused]
+    effects: list[tuple[int, list[Effect]]] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    quarantined: dict[int, str] = field(default_factory=dict)
 
 
 class Backing(NamedTuple):
@@ -105,7 +110,7 @@ class ChildActors:
         Raises ``StorageError`` where the ledger cannot tell a child's state, ``StorageBusy`` only when the
         daemon stops. The batch must then not be committed, nor another be taken.
         """
-        outcome = Outcome([], [])
+        outcome = Outcome()
         if self._recovered:
             self._backing.drain()
             self._recovered = False
@@ -117,6 +122,16 @@ class ChildActors:
         for key, reason in failed.items():
             self._recover(key, shares[key], now, reason, outcome)
         return outcome
+
+    def quarantine(self, key: int, reason: str) -> None:
+        """Withhold a child's share from now on: an earlier life could not go on with it."""
+        self._quarantined[key] = reason
+        self._supervisor.tell(Quarantined(f"{self._kind}:{key}", reason))
+
+    def lift(self, key: int) -> None:
+        """Let a child take its share again."""
+        self._quarantined.pop(key, None)
+        self._supervisor.tell(Lifted(f"{self._kind}:{key}"))
 
     def end(self, key: int) -> None:
         """Stop a child that has nothing to do any more; its state is among the effects it gave."""
@@ -150,9 +165,19 @@ class ChildActors:
         with self._dispatcher.together():
             for key, share in shares.items():
                 self._child(key, now).ref.tell(Take(share, gathering))
-        if not gathering.wait(ROUND_TIMEOUT_S):
-            raise StuckError(f"an actor has not answered for {ROUND_TIMEOUT_S:.0f} s")
-        return gathering
+        for _ in range(ROUND_LOOKS):
+            if gathering.wait(LOOK_S):
+                return gathering
+            self._bury(gathering, shares)
+        silent = ", ".join(f"{self._kind}:{key}" for key in sorted(shares.keys() - gathering.answered()))
+        raise StuckError(f"{silent or self._kind}: no answer for {ROUND_LOOKS * LOOK_S:.0f} s")
+
+    def _bury(self, gathering: Round, shares: dict[int, list[Any]]) -> None:
+        """Answer for the actors that ended before they could, as by an ``on_start`` that fails."""
+        silent = shares.keys() - gathering.answered()
+        ended = [key for key in silent if not self._children[key].ref.is_alive()]
+        for key in set(ended) - gathering.answered():  # one that ended has said all that it ever will
+            gathering.fail(key, "it ended without an answer")
 
     def _child(self, key: int, now: int) -> _Child:
         child = self._children.get(key)
@@ -173,7 +198,7 @@ class ChildActors:
         self._backing.drain()
         del self._children[key]
         if not self._may_restart(key, reason, now):
-            self._quarantined[key] = reason
+            self._quarantined[key] = outcome.quarantined[key] = reason
             outcome.refused.extend(Refused(key, it[2], f"quarantined: {reason}") for it in share)
             return
         taken: list[Any] = []
@@ -190,7 +215,7 @@ class ChildActors:
         """Feed one item to the child; return the last error if three fresh ones failed at it."""
         error = ""
         for _ in range(TRIES_ALONE):
-            fed = Outcome([], [])
+            fed = Outcome()
             failed = self._catch_up(key, taken, now) or self._feed({key: [item]}, now, fed)
             if not failed:
                 effects.extend(effect for _, its in fed.effects for effect in its)
@@ -203,7 +228,7 @@ class ChildActors:
         """Bring a fresh actor to where its predecessor was; the effects of that are known already."""
         if key in self._children or not taken:
             return {}
-        return self._feed({key: list(taken)}, now, Outcome([], []))
+        return self._feed({key: list(taken)}, now, Outcome())
 
     def _may_restart(self, key: int, reason: str, now: int) -> bool:
         failed = ChildFailed(f"{self._kind}:{key}", reason, now)

@@ -194,4 +194,7 @@ def _together(commits: list[Commit]) -> Commit:
         set().union(*(commit.sources_changed for commit in commits)),
         any(commit.connections_changed for commit in commits),
         any(commit.forgotten_changed for commit in commits),
+        [it for commit in commits for it in commit.quarantined],
+        [it for commit in commits for it in commit.lifted],
+        [it for commit in commits for it in commit.retried],
     )

@@ -79,7 +79,7 @@ class Events:
     ) -> Outcome:
         """Let the events take their part of a batch. ``beat``: the connections were told of in it."""
         if not self._open and not asked:
-            return Outcome([], [])
+            return Outcome()
         shares = self._requests(asked)
         self._due(shares, state.now)
         may_read = bool(shares)
@@ -155,7 +155,7 @@ class Events:
 
     def _given(self, shares: dict[int, list[Any]], now: int, *, may_read: bool) -> Outcome:
         if not shares:
-            return Outcome([], [])
+            return Outcome()
         if may_read or any(event_id not in self.children for event_id in shares):
             self._backing.drain()
         outcome = self.children.take(shares, now)

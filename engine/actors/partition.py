@@ -4,30 +4,33 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pykka
 import structlog
 from msgspec.structs import replace
 
 from engine.actors.alarms import Alarms
-from engine.actors.children import Backing, ChildActors, Outcome, Refused
+from engine.actors.children import Backing, ChildActors
 from engine.actors.committer import Committer, CommitterStats, Drained
 from engine.actors.events import Events
 from engine.actors.guild import GuildActor
 from engine.actors.inside import Inside, PartitionStats
-from engine.actors.records import batches, dead_letters, place
+from engine.actors.records import batches, dead_letters, place, quarantines, refusals
+from engine.actors.retrial import Again, Retrial
 from engine.actors.shared import Shared
 from engine.actors.supervisor import Watch, told
 from engine.domain.effects import ForgetMember
 from engine.domain.event_effects import Answer
 from engine.domain.inputs import GuildsKnown
-from engine.domain.partition import START, PartitionState, admit
+from engine.domain.partition import START, Admission, PartitionState, admit
 from engine.domain.rules import Rules
 from engine.domain.tracker_inputs import TrackersKnown
-from engine.storage.protocols import Commit, Record, StorageBusy, Stores
+from engine.storage.protocols import Commit, Quarantine, Record, StorageBusy, Stores
 
 log = structlog.get_logger(__name__)
+
+AnswerT = TypeVar("AnswerT")
 
 BLOCK_MS = 250  # how long a turn waits for entries; also how long a stop may have to wait
 AWAY_S = 0.2  # between two looks for a journal that is away
@@ -84,6 +87,8 @@ class Partition(pykka.ThreadingActor):
         self.guilds = ChildActors("guild", start, dispatcher, supervisor, backing)
         self.events = Events(shared, backing, stores.ledger, rules)
         self.alarms = Alarms(rules.tracking)
+        self._retrial = Retrial(stores, rules, {"guild": self.guilds, "event": self.events.children})
+        self._as_of: dict[int, int] = {}  # the time that a guild is loaded for, if not the partition's
 
     def on_start(self) -> None:
         """Have the committer watched too: a partition without entries does not notice its end."""
@@ -123,6 +128,7 @@ class Partition(pykka.ThreadingActor):
         for guild_id in ledger.players():  # of an earlier life, for trackers to see
             publish(self._load(guild_id))
         self.events.begin()
+        self._begin_quarantines(ledger.quarantines())
         self.actor_ref.tell(_Turn())
         return Inside(
             self.settings.number,
@@ -156,23 +162,30 @@ class Partition(pykka.ThreadingActor):
         present = self._present(records[0])
         admission = admit(self.state, records[-1].journal_id, readable, present, self._rules)
         forgets, guild_ids = admission.forgets, self._known_in(admission.forgets)
+        again = self._again(records[-1], admission) if admission.retrials else None
         self.alarms.ring(admission.shares, admission.state)
         done = self.guilds.take(admission.shares, admission.state.now)
         self.alarms.hear(done.effects)
         then = self.events.take(admission.asked, done.effects, admission.state, beat=admission.beat)
+        refused = refusals(done, then, self.events.guild_of)
+        retried, answers = again.outcome(refused) if again else ([], [])
         commit = Commit(
             before,
             admission.state,
-            [*(it for _, effects in chain(done.effects, then.effects) for it in effects), *forgets],
-            dead_letters(records, self._refused(done, then), self.state),
+            [*(it for _, effects in chain(done.effects, then.effects) for it in effects), *forgets, *answers],
+            dead_letters(records, refused, self.state),
             admission.sources_changed,
             admission.state.connections is not self.state.connections,
             admission.state.forgotten is not self.state.forgotten,
+            quarantines(done, then, refused, records[0].journal_id, admission.state.now),
+            list(again.lifted) if again else [],
+            retried,
         )
         self.committer.tell(commit)
         self.state = self.stats.state = admission.state
-        if forgets:
-            self._let_go(guild_ids)
+        if forgets or again:
+            self._as_of.clear()
+            self._let_go([again.request.guild_id] if again else guild_ids)
         self.stats.count(records, commit, admission)
         self._park()
 
@@ -208,12 +221,20 @@ class Partition(pykka.ThreadingActor):
         self._halt.wait(AWAY_S)
 
     def _load(self, guild_id: int) -> Any:
-        return self._stores.ledger.load_guild(guild_id, self.state.now)
+        return self._stores.ledger.load_guild(guild_id, self._as_of.get(guild_id, self.state.now))
 
-    def _refused(self, by_guilds: Outcome, by_events: Outcome) -> list[tuple[int | None, Refused]]:
-        """Return what actors refused, each with its guild."""
-        of_events = [(self.events.guild_of(it.key), it) for it in by_events.refused]
-        return [*((it.key, it) for it in by_guilds.refused), *of_events]
+    def _again(self, record: Record, admission: Admission[Record]) -> Again:
+        """Have a request's actor take again what it refused, from where the ledger has it."""
+        request = admission.retrials[0]
+        self._let_go([request.guild_id])
+        again = self._ask(partial(self._retrial.prepare, request, record.journal_id, admission))
+        self._as_of = {} if again.as_of is None else {request.guild_id: again.as_of}
+        return again
+
+    def _begin_quarantines(self, found: list[Quarantine]) -> None:
+        for it in found:
+            kind, _, number = it.actor.partition(":")
+            (self.guilds if kind == "guild" else self.events.children).quarantine(int(number), it.reason)
 
     def _present(self, record: Record) -> list[int]:
         """Return the guilds that an entry about all of them asks for."""
@@ -235,7 +256,7 @@ class Partition(pykka.ThreadingActor):
             self.guilds.end(guild_id)
         self.events.let_go(guild_ids)
 
-    def _ask(self, question: Callable[[], list[int]]) -> list[int]:
+    def _ask(self, question: Callable[[], AnswerT]) -> AnswerT:
         """Ask the ledger, once it holds all that was taken; however long it is busy."""
         self._drain()
         while True:

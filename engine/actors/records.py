@@ -1,11 +1,11 @@
 """What a partition reads: in which portions it is taken, and where in the journal it stands."""
 
-from collections.abc import Iterable, Iterator
-from typing import get_args
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, get_args
 
 import structlog
 
-from engine.actors.children import Refused
+from engine.actors.children import Outcome, Refused
 from engine.domain.event_inputs import EventInput
 from engine.domain.forgetting import blotted
 from engine.domain.inputs import (
@@ -18,15 +18,27 @@ from engine.domain.inputs import (
     MemberForgotten,
 )
 from engine.domain.partition import PartitionState
+from engine.domain.retrial_inputs import RetrialInput
 from engine.domain.tracker_inputs import ExpiryDecided, ScopeCommitted, SubjectOverridden, TrackersKnown
 from engine.domain.tracking import SubjectKind
-from engine.storage.protocols import DeadLetter, Record
+from engine.storage.protocols import DeadLetter, Quarantine, Record
 
 log = structlog.get_logger(__name__)
 
+
+class Refusal(NamedTuple):
+    """What an actor of a guild refused."""
+
+    guild_id: int | None
+    actor: str
+    what: Refused
+
+
 # What they do depends on all that was before, and on nothing that comes after: requests and facts of events
 # find in the ledger who was there by then.
-_ALONE = frozenset({GuildsKnown, MemberForgotten, TrackersKnown, *get_args(EventInput)})
+_ALONE = frozenset(
+    {GuildsKnown, MemberForgotten, TrackersKnown, *get_args(EventInput), *get_args(RetrialInput)}
+)
 # What changes a guild's AFK channel, or ends events with their channel or with all.
 _OF_GUILD = GuildSnapshot | GuildChanged | ChannelDeleted | GuildLost
 _OF_SUBJECTS = ScopeCommitted | SubjectOverridden | ExpiryDecided
@@ -67,9 +79,24 @@ def _looks_at(what: Input) -> Iterable[int]:
     return ()
 
 
-def dead_letters(
-    records: list[Record], refused: list[tuple[int | None, Refused]], state: PartitionState
-) -> list[DeadLetter]:
+def refusals(by_guilds: Outcome, by_events: Outcome, guild_of: Callable[[int], int | None]) -> list[Refusal]:
+    """Return what a batch's actors refused. ``guild_of``: an event's."""
+    of_guilds = [Refusal(it.key, f"guild:{it.key}", it) for it in by_guilds.refused]
+    of_events = [Refusal(guild_of(it.key), f"event:{it.key}", it) for it in by_events.refused]
+    return of_guilds + of_events
+
+
+def quarantines(
+    by_guilds: Outcome, by_events: Outcome, refused: list[Refusal], first_id: str, now: int
+) -> list[Quarantine]:
+    """Return the actors that a batch, which begins with ``first_id``, was too much for."""
+    reasons = {f"guild:{key}": reason for key, reason in by_guilds.quarantined.items()}
+    reasons |= {f"event:{key}": reason for key, reason in by_events.quarantined.items()}
+    guilds = {it.actor: it.guild_id for it in refused if it.guild_id is not None}
+    return [Quarantine(it, guilds[it], reason, first_id, now) for it, reason in reasons.items()]
+
+
+def dead_letters(records: list[Record], refused: list[Refusal], state: PartitionState) -> list[DeadLetter]:
     """Return what is kept of entries that could not be read, or that an actor of a guild refused.
 
     ``state``: as of before them.
@@ -79,15 +106,15 @@ def dead_letters(
         for it in records
         if it.entry is None
     ]
-    return unread + [it for guild_id, no in refused for it in _refused(guild_id, no, state)]
+    return unread + [it for no in refused for it in _refused(*no, state)]
 
 
-def _refused(guild_id: int | None, no: Refused, state: PartitionState) -> Iterator[DeadLetter]:
+def _refused(guild_id: int | None, actor: str, no: Refused, state: PartitionState) -> Iterator[DeadLetter]:
     if no.record is None:  # of no entry of its own: its event is mended by the next score
         log.error("event_lost_facts", event_id=no.key, reason=no.reason)
     else:
         raw = blotted(no.record.entry, no.record.raw, state.forgotten)
-        yield DeadLetter(no.record.journal_id, guild_id, raw, no.reason, state.now)
+        yield DeadLetter(no.record.journal_id, guild_id, raw, no.reason, state.now, actor)
 
 
 def place(journal_id: str) -> tuple[int, ...]:

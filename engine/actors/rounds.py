@@ -38,6 +38,10 @@ class Round:
         self.unknown[key] = error
         self.done(key, [])
 
+    def answered(self) -> set[int]:
+        """Return the children that have answered, one way or another."""
+        return {key for key, _ in self.effects.copy()}
+
     def wait(self, timeout_s: float) -> bool:
         """Wait for every child; False if time ran out."""
         return self._complete.wait(timeout_s)

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from engine.domain.event_inputs import EventInput, ScheduledEvent
+from engine.domain.retrial_inputs import RetrialInput
 from engine.domain.tracker_inputs import (
     ExpiryDecided,
     PlayerReported,
@@ -247,7 +248,14 @@ GuildInput: TypeAlias = (
 # All that a guild's step takes: of what is for all partitions or guilds, its own part.
 ToGuild: TypeAlias = GuildInput | ScopeCommitted | TrackersKnown
 Input: TypeAlias = (
-    GuildInput | EventInput | Heartbeat | GuildsKnown | MemberForgotten | ScopeCommitted | TrackersKnown
+    GuildInput
+    | EventInput
+    | Heartbeat
+    | GuildsKnown
+    | MemberForgotten
+    | ScopeCommitted
+    | TrackersKnown
+    | RetrialInput
 )
 
 

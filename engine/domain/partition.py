@@ -22,6 +22,7 @@ from engine.domain.inputs import (
     ToGuild,
     VoiceStateChanged,
 )
+from engine.domain.retrial_inputs import RetrialInput
 from engine.domain.rules import MEMORY_MS, Rules
 from engine.domain.tracker_inputs import (
     EventMarked,
@@ -65,6 +66,7 @@ class Admission(Struct, Generic[RecordT]):
     """What a batch of entries comes to: the partition's next state, and each guild's share in order.
 
     ``asked``: what concerns events, in order. ``forgets``: what becomes of a request to forget someone.
+    ``retrials``: requests to take again what was refused; each must be a batch of its own.
     ``beat``: the connections were told of.
     """
 
@@ -73,6 +75,7 @@ class Admission(Struct, Generic[RecordT]):
     asked: list[Asked[RecordT]]
     sources_changed: set[str]
     forgets: list[ForgetMember | Answer] = []
+    retrials: list[RetrialInput] = []
     beat: bool = False
     duplicates: int = 0
     late: int = 0
@@ -153,6 +156,8 @@ def _of_guild(
         case GuildSnapshot():
             admission.asked.append((what, now, record))
             return what
+        case _ if isinstance(what, RetrialInput):
+            admission.retrials = [what]
         case _ if isinstance(what, EventInput):
             admission.asked.append((what, now, record))
         case _ if isinstance(what, GuildInput):

@@ -75,6 +75,11 @@ _BADGES = """
 """
 _KEEP_DELIVERY = "UPDATE outbox SET outbox_id = ?, payload = ?, detail = ? WHERE outbox_id = ?"
 _LETTERS = 'SELECT journal_id, raw, reason FROM deadletter WHERE "partition" = ?'
+# What an exception said may hold an id; that the actor is quarantined stays true.
+_BLOT_QUARANTINES = """
+    UPDATE quarantine SET reason = 'told of somebody who is forgotten'
+    WHERE "partition" = ? AND instr(reason, ?)
+"""
 
 Counts = dict[str, int]
 
@@ -131,6 +136,7 @@ def _drop_letters(connection: Connection, user_id: int, partition: int) -> int:
         if str(user_id) in reason or _tells_of(raw, user_id)
     ]
     connection.executemany('DELETE FROM deadletter WHERE "partition" = ? AND journal_id = ?', gone)
+    connection.execute(_BLOT_QUARANTINES, (partition, str(user_id)))
     return len(gone)
 
 

@@ -162,11 +162,15 @@ def latest_at(url: str, partition: int) -> int:
 
 
 def _record(journal_id: bytes, fields: list[bytes]) -> Record:
-    raw = fields[1] if fields[0] == FIELD else b" ".join(fields)
+    return read_entry(journal_id.decode(), fields[1] if fields[0] == FIELD else b" ".join(fields))
+
+
+def read_entry(journal_id: str, raw: bytes) -> Record:
+    """Return an entry's bytes as a record; one that cannot be read says why."""
     try:
-        return Record(journal_id.decode(), decode(raw), raw)
+        return Record(journal_id, decode(raw), raw)
     except CorruptEntry as error:
-        return Record(journal_id.decode(), None, raw, str(error))
+        return Record(journal_id, None, raw, str(error))
 
 
 def entry_id(text: str | bytes) -> tuple[int, int]:

@@ -22,11 +22,12 @@ from engine.storage.attendance_rows import find_attendance
 from engine.storage.audit import Audit
 from engine.storage.batch import Batch
 from engine.storage.database import driver, faults, open_database, open_readonly
+from engine.storage.dead_letters import find_letters, find_quarantines, write_letters
 from engine.storage.event_rows import find_event, find_open_events
 from engine.storage.forgetting import Counts, Share, find_forgotten, forget_member, guilds_of, write_forgotten
 from engine.storage.guild_rows import OPEN_SESSIONS, find_guild, find_standing, read_session
 from engine.storage.live import live_value
-from engine.storage.protocols import Attendance, Commit, StorageError
+from engine.storage.protocols import Attendance, Commit, Letter, Quarantine, StorageError
 from engine.storage.retention import Pruning
 from engine.storage.tracker_rows import find_players, find_subject, find_subjects
 from engine.storage.wiping import wipe
@@ -62,10 +63,6 @@ _PRUNE_SOURCES = """
 """
 _SAVE_CONNECTION = """
     INSERT INTO connection ("partition", position, name, shard_id, alive_at, connected)
-    VALUES (?, ?, ?, ?, ?, ?)
-"""
-_SAVE_DEAD_LETTER = """
-    INSERT OR REPLACE INTO deadletter ("partition", journal_id, guild_id, raw, reason, at)
     VALUES (?, ?, ?, ?, ?, ?)
 """
 
@@ -138,6 +135,16 @@ class SqlLedger:
         """Return this partition's guilds in which something is known of a person, in order of their ids."""
         with self._snapshot() as connection:
             return [guild_id for guild_id in guilds_of(connection, user_id) if self._mine.has(guild_id)]
+
+    def dead_letters(self, actor: str) -> list[Letter]:
+        """Return an actor's dead letters that were not retried, in the order of the journal."""
+        with self._snapshot() as connection:
+            return find_letters(connection, self._partition, actor)
+
+    def quarantines(self) -> list[Quarantine]:
+        """Return this partition's actors that are quarantined."""
+        with self._snapshot() as connection:
+            return find_quarantines(connection, self._partition)
 
     def wipe(self, forgotten: Iterable[int]) -> bool:
         """Leave nothing of these users in the ledger's files; see ``wiping.wipe``."""
@@ -258,8 +265,7 @@ class SqlLedger:
             connection.executemany(_SAVE_CONNECTION, rows)
         if commit.forgotten_changed:
             write_forgotten(connection, number, state.forgotten)
-        letters = [(number, *letter) for letter in commit.dead_letters]
-        connection.executemany(_SAVE_DEAD_LETTER, letters)
+        write_letters(connection, number, commit)
 
 
 @contextmanager

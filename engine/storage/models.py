@@ -170,17 +170,34 @@ Outbox.add_index(Outbox.created_at, where=SQL("status = 'pending'"), name="outbo
 
 
 class DeadLetter(Model):
-    """A journal entry that could not take effect, kept whole."""
+    """A journal entry that could not take effect, kept whole; ``retried_at`` where it has after all."""
 
     partition = IntegerField()
     journal_id = TextField()
+    actor = TextField()
     guild_id = BigIntegerField(null=True)
     entry = BlobField(column_name="raw")  # `raw` is peewee's own
     reason = TextField()
     at = BigIntegerField()
+    retried_at = BigIntegerField(null=True)
 
     class Meta:
-        primary_key = CompositeKey("partition", "journal_id")
+        primary_key = CompositeKey("partition", "journal_id", "actor")
+
+
+class Quarantine(Model):
+    """An actor that takes nothing any more, since the entry ``journal_id``."""
+
+    partition = IntegerField()
+    actor = TextField()
+    guild_id = BigIntegerField()
+    reason = TextField()
+    journal_id = TextField()
+    at = BigIntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("partition", "actor")
+        without_rowid = True
 
 
 TABLES = (
@@ -194,6 +211,7 @@ TABLES = (
     Connection,
     Outbox,
     DeadLetter,
+    Quarantine,
     Event,
     Participant,
     EventSession,

@@ -69,12 +69,33 @@ class Journal(Protocol):
 
 
 class DeadLetter(NamedTuple):
-    """An entry that could not take effect, kept whole."""
+    """An entry that could not take effect, kept whole. ``at``: the partition's time just before.
+
+    ``actor`` refused it (``guild:<id>``, ``event:<id>``); one that cannot be read has none.
+    """
 
     journal_id: str
     guild_id: int | None
     raw: bytes
     reason: str
+    at: int
+    actor: str = ""
+
+
+class Letter(NamedTuple):
+    """A dead letter as it is read back, and the partition's time just before it."""
+
+    record: Record
+    at: int
+
+
+class Quarantine(NamedTuple):
+    """An actor that takes nothing any more. Its entries are dead letters, from ``journal_id`` on."""
+
+    actor: str
+    guild_id: int
+    reason: str
+    journal_id: str
     at: int
 
 
@@ -83,7 +104,9 @@ class Commit:
     """One ledger transaction: the effects of a batch, and the partition's state after it.
 
     ``before`` is the cursor the ledger must stand at. ``state.sources``, ``.connections`` and ``.forgotten``
-    are whole; ``sources_changed`` names the sources whose rows must be written.
+    are whole; ``sources_changed`` names the sources whose rows must be written. ``retried``: dead letters
+    that have taken effect after all, as ``(journal_id, actor)``; ``lifted``: actors out of quarantine, which
+    no other commit is put together with.
     """
 
     before: str
@@ -93,6 +116,9 @@ class Commit:
     sources_changed: set[str] = field(default_factory=set)
     connections_changed: bool = False
     forgotten_changed: bool = False
+    quarantined: list[Quarantine] = field(default_factory=list)
+    lifted: list[str] = field(default_factory=list)
+    retried: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Attendance(NamedTuple):
@@ -132,6 +158,14 @@ class Ledger(Protocol):
 
     def guilds_of(self, user_id: int) -> list[int]:
         """Return the partition's guilds in which something is known of a person, as of the last commit."""
+        ...
+
+    def dead_letters(self, actor: str) -> list[Letter]:
+        """Return an actor's dead letters that were not retried, in the order of the journal."""
+        ...
+
+    def quarantines(self) -> list[Quarantine]:
+        """Return the actors that are quarantined, as of the last commit."""
         ...
 
     def wipe(self, forgotten: Iterable[int]) -> bool:

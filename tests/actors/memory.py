@@ -14,7 +14,16 @@ from engine.domain.partition import PartitionState, admit
 from engine.domain.rules import Rules
 from engine.domain.step import step
 from engine.domain.tracking import Subject, SubjectKind
-from engine.storage.protocols import Attendance, Commit, DeadLetter, Record, StorageError
+from engine.storage.journal import decode, encode
+from engine.storage.protocols import (
+    Attendance,
+    Commit,
+    DeadLetter,
+    Letter,
+    Quarantine,
+    Record,
+    StorageError,
+)
 from tests.actors.rows import Rows, live_value
 
 
@@ -24,6 +33,8 @@ class MemoryLedger:
     def __init__(self) -> None:
         self.rows = Rows()
         self.letters: dict[str, DeadLetter] = {}
+        self.retried: dict[str, DeadLetter] = {}
+        self.quarantined: dict[str, Quarantine] = {}
         self.commits: list[Commit] = []
         self._state = PartitionState()
         self._lock = threading.Lock()
@@ -57,7 +68,7 @@ class MemoryLedger:
                 raise StorageError(f"the ledger stands at {self._state.cursor}, not at {commit.before}")
             for effect in commit.effects:
                 self.rows.apply(effect)
-            self.letters |= {it.journal_id: it for it in commit.dead_letters}
+            self._take_letters(commit)
             self.commits.append(commit)
             self._state = self._following(commit)
         self.on_committed(commit)
@@ -74,6 +85,25 @@ class MemoryLedger:
         written = PartitionState(commit.state.cursor, commit.state.now, sources, connections, forgotten)
         assert written == commit.state
         return written
+
+    def _take_letters(self, commit: Commit) -> None:
+        self.letters |= {it.journal_id: it for it in commit.dead_letters}
+        for journal_id, _ in commit.retried:
+            self.retried[journal_id] = self.letters.pop(journal_id)
+        for actor in commit.lifted:
+            del self.quarantined[actor]
+        self.quarantined |= {it.actor: it for it in commit.quarantined}
+
+    def quarantines(self) -> list[Quarantine]:
+        return list(self.quarantined.values())
+
+    def dead_letters(self, actor: str) -> list[Letter]:
+        """The raw bytes of memory are the entry's own."""
+        return [
+            Letter(Record(it.journal_id, decode(it.raw), it.raw), it.at)
+            for it in sorted(self.letters.values(), key=lambda it: int(it.journal_id[:-2]))
+            if it.actor == actor
+        ]
 
     def open_events(self) -> list[Event]:
         with self._lock:
@@ -133,7 +163,9 @@ class MemoryJournal:
     def append(self, entry: Entry | None, error: str = "") -> None:
         with self._changed:
             self._last += 1
-            self.records.append(Record(f"{self._last}-0", entry, b"raw", error))
+            self.records.append(
+                Record(f"{self._last}-0", entry, b"raw" if entry is None else encode(entry), error)
+            )
             self._changed.notify_all()
 
     def replace(self, records: list[Record], last: int) -> None:

@@ -71,11 +71,21 @@ def test_an_older_file_is_brought_up_to_date_and_keeps_its_rows(first_release):
     with closing(open_database(first_release)) as database:
         assert not diff_models(database, TABLES)
         for table, row in FIRST_ROWS.items():
-            ((*columns,),) = database.execute_sql(f"SELECT * FROM {table}").fetchall()
+            columns = _columns(database, table)
             new = [None] if table in ("session", "span") else []  # their roles: nobody asked for them yet
             assert columns == [*row, *new], table
     with closing(open_readonly(first_release)) as database:
         assert database.execute_sql("SELECT * FROM event").fetchall() == []
+
+
+def _columns(database, table):
+    if table == "deadletter":  # made anew: whose it was is known by its guild, and it had none
+        sql = 'SELECT "partition", journal_id, guild_id, raw, reason, at, actor FROM deadletter'
+        ((*columns, actor),) = database.execute_sql(sql).fetchall()
+        assert not actor
+    else:
+        ((*columns,),) = database.execute_sql(f"SELECT * FROM {table}").fetchall()
+    return columns
 
 
 def test_an_older_file_is_not_read_before_it_is_up_to_date(first_release):
@@ -98,7 +108,7 @@ def test_a_newer_schema_is_refused_with_both_numbers(path, opening):
             "INSERT INTO schema_migration (name, applied) VALUES ('0007_later', '2030-01-01')"
         )
     text = refusal(opening, path)
-    assert "was written by a newer Rollcall (schema 7, this one knows 4): upgrade" in text
+    assert "was written by a newer Rollcall (schema 7, this one knows 5): upgrade" in text
 
 
 @pytest.mark.parametrize("opening", [open_database, open_readonly])

@@ -1,0 +1,228 @@
+"""What was refused can be taken again: quarantines are lifted, dead letters retried, after restarts too."""
+
+from itertools import pairwise
+
+import pytest
+
+from engine.actors.supervisor import Budget
+from engine.domain import step as rules_table
+from engine.domain.inputs import ChannelDeleted, GuildChanged, GuildSnapshot, VoiceState, VoiceStateChanged
+from engine.domain.retrial_inputs import LettersRetried, QuarantineLifted
+from engine.domain.voice import voice_state_changed
+
+GUILD, OTHER = 1 << 22, 2 << 22
+NAME = f"guild:{GUILD}"
+POISON = 666
+LIFT = "lift"
+
+
+def moved(at, user_id, channel_id=7, guild_id=GUILD):
+    return VoiceStateChanged(at, guild_id, user_id, channel_id)
+
+
+@pytest.fixture
+def poison(monkeypatch):
+    """A set of users whose updates no step can take."""
+    users = {POISON}
+
+    def rule(draft, change):
+        if change.user_id in users:
+            raise RuntimeError("poison")
+        voice_state_changed(draft, change)
+
+    monkeypatch.setattr(rules_table, "voice_state_changed", rule)
+    return users
+
+
+@pytest.fixture
+def answers():
+    return {}
+
+
+@pytest.fixture
+def make(make_bench, answers):
+    """A bench one entry a batch, that quarantines at the second failure and keeps what is answered."""
+
+    def one(**settings):
+        bench = make_bench(**{"batch_max_entries": 1, "budget": Budget(1, 30_000)} | settings)
+        bench.aftermath.answers.give = lambda it: answers.update({it.request_id: it})
+        return bench
+
+    return one
+
+
+def sessions(bench):
+    """Return ``(user, channel, joined, left)`` of each row, in order of joining."""
+    rows = bench.ledger.rows.sessions.values()
+    found = [(it.session.user_id, it.session.channel_id, it.session.joined_at, it.left_at) for it in rows]
+    return sorted(found, key=lambda it: (it[2], it[0]))
+
+
+def quarantined(make):
+    bench = make()
+    bench.write(moved(1_000, 5), moved(2_000, POISON), moved(3_000, POISON))
+    bench.write(moved(9_000, 5, 8), moved(9_500, 6), moved(20_000, 5, None))
+    bench.start().settle()
+    assert list(bench.ledger.quarantined) == [NAME]
+    return bench
+
+
+def test_a_lifted_guild_comes_to_what_it_would_have_come_to(make, poison, answers):
+    bench = quarantined(make)
+    assert sessions(bench) == [(5, 7, 1_000, None)]
+    poison.clear()
+    bench.write(QuarantineLifted(5_000_000, GUILD, NAME, LIFT), moved(5_000_100, 6, None))
+    bench.settle()
+    # The first of POISON's was a dead letter of its own, from before the quarantine.
+    assert sessions(bench) == [
+        (5, 7, 1_000, 9_000), (POISON, 7, 3_000, None), (5, 8, 9_000, 20_000), (6, 7, 9_500, 5_000_100),
+    ]  # fmt: skip
+    assert answers[LIFT].detail == {"retried": 4, "refused": 0}
+    assert (bench.ledger.quarantined, bench.roster().quarantined) == ({}, {})
+    assert list(bench.ledger.letters) == ["2-0"], "no letter of the quarantine"
+    assert len(bench.ledger.retried) == 4, "kept, and marked"
+
+
+def test_a_poison_entry_that_is_still_poison_stays_a_letter_and_the_guild_goes_on(make, poison, answers):
+    assert poison
+    bench = quarantined(make)
+    bench.write(QuarantineLifted(5_000_000, GUILD, NAME, LIFT))
+    bench.settle()
+    assert answers[LIFT].detail == {"retried": 3, "refused": 1}
+    assert list(bench.ledger.letters) == ["2-0", "3-0"]
+    assert bench.ledger.quarantined == {}
+    assert sessions(bench) == [(5, 7, 1_000, 9_000), (5, 8, 9_000, 20_000), (6, 7, 9_500, None)]
+
+
+def test_a_quarantine_survives_the_process_and_so_does_its_lift(make, poison, answers):
+    first = quarantined(make)
+    first.stop()
+    second = make()
+    second.ledger, second.journal, second.written = first.ledger, first.journal, first.written
+    second.start().write(moved(21_000, 9))
+    second.settle()
+    assert list(second.roster().quarantined) == [NAME]
+    assert second.ledger.letters["7-0"].reason.startswith("quarantined: ")
+    poison.clear()
+    second.write(QuarantineLifted(22_000, GUILD, NAME, LIFT))
+    second.settle()
+    second.stop()
+    third = make()
+    third.ledger, third.journal, third.written = second.ledger, second.journal, second.written
+    third.start().write(moved(30_000, 9, None))
+    third.settle()
+    assert third.roster().quarantined == {}
+    assert (9, 7, 21_000, 30_000) in sessions(third)
+
+
+def test_what_is_not_quarantined_cannot_be_lifted(make, poison, answers):
+    assert poison
+    bench = make()
+    bench.write(QuarantineLifted(1_000, GUILD, NAME, LIFT))
+    bench.start().settle()
+    assert (answers[LIFT].code, answers[LIFT].message) == ("conflict", f"{NAME} is not quarantined")
+
+
+def refused(make, poison, *inputs):
+    """Return a bench that refused the first of these inputs, and would take it now."""
+    bench = make()
+    bench.write(*inputs)
+    bench.start().settle()
+    assert list(bench.ledger.letters) == ["1-0"]
+    poison.clear()
+    return bench
+
+
+def retry(bench, at=50_000, journal_id="1-0"):
+    bench.write(LettersRetried(at, GUILD, NAME, (journal_id,), "retry"))
+    bench.settle()
+
+
+def test_a_join_that_is_retried_after_its_leave_came_gives_the_whole_session(make, poison, answers):
+    poison.add(5)
+    bench = make()
+    bench.write(moved(1_000, 5))
+    bench.start().settle()
+    poison.clear()
+    bench.write(moved(2_000, 6), moved(9_000, 5, None))
+    bench.settle()
+    retry(bench)
+    assert sessions(bench) == [(5, 7, 1_000, 9_000), (6, 7, 2_000, None)]
+    assert answers["retry"].detail == {"retried": 1, "refused": 0}
+    assert bench.ledger.letters == {}
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        ChannelDeleted(9_000, GUILD, 7),
+        GuildSnapshot(9_000, GUILD, "c"),
+        GuildSnapshot(9_000, GUILD, "c", (VoiceState(6, 7),)),
+    ],
+)
+def test_whatever_ended_it_meanwhile_ends_a_session_that_is_retried(make, poison, later):
+    bench = refused(make, poison, moved(1_000, POISON), later)
+    retry(bench)
+    (row,) = [it for it in sessions(bench) if it[0] == POISON]
+    assert row == (POISON, 7, 1_000, 9_000)
+
+
+def test_a_retry_leaves_its_member_where_the_last_word_put_them(make, poison):
+    poison.add(5)
+    bench = make()
+    bench.write(moved(1_000, 5))
+    bench.start().settle()
+    poison.clear()
+    bench.write(moved(9_000, 5, 8), moved(20_000, 5, 9))
+    bench.settle()
+    retry(bench)
+    rows = [it for it in sessions(bench) if it[0] == 5]
+    assert rows[-1] == (5, 9, 20_000, None)
+    assert all(one[3] <= other[2] for one, other in pairwise(rows)), "no two overlap"
+
+
+def test_an_entry_that_a_later_snapshot_has_outdated_changes_nothing(make, monkeypatch, answers):
+    changed = rules_table._TABLE[GuildChanged]
+
+    def fails(*_):
+        raise RuntimeError("no")
+
+    monkeypatch.setitem(rules_table._TABLE, GuildChanged, fails)
+    bench = make()
+    bench.write(GuildChanged(1_000, GUILD, "Old"), GuildSnapshot(2_000, GUILD, "c", name="New"))
+    bench.start().settle()
+    monkeypatch.setitem(rules_table._TABLE, GuildChanged, changed)
+    retry(bench)
+    assert bench.ledger.rows.guild(GUILD, 50_000).name == "New"
+    assert answers["retry"].detail["retried"] == 1
+
+
+def test_a_letter_that_fails_again_is_still_there(make, poison, answers):
+    assert poison
+    bench = make()
+    bench.write(moved(1_000, POISON))
+    bench.start().settle()
+    retry(bench, at=900_000)
+    assert answers["retry"].detail == {"retried": 0, "refused": 1}
+    assert list(bench.ledger.letters) == ["1-0"]
+    retry(bench, at=1_800_000, journal_id="77-0")
+    assert answers["retry"].code == "not_found"
+
+
+def test_a_letter_of_a_quarantined_guild_waits_for_the_lift(make, poison, answers):
+    assert poison
+    bench = quarantined(make)
+    retry(bench, journal_id="2-0")
+    assert answers["retry"].code == "conflict"
+    assert "debug lift" in answers["retry"].message
+
+
+def test_many_quarantines_at_once_end_the_process_and_the_last_one_is_not_kept(make, poison, wait_until):
+    assert poison
+    bench = make()
+    for n in range(1, 9):
+        bench.write(moved(n * 100, POISON, guild_id=n << 22), moved(n * 100 + 1, POISON, guild_id=n << 22))
+    bench.start()
+    wait_until(lambda: not bench.ref.is_alive(), "the partition's end")
+    assert "TooManyQuarantines: 6 quarantines within 300 s" in bench.inside.stats.death
+    wait_until(lambda: len(bench.ledger.quarantined) == 5, "what was committed before")
