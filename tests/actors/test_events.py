@@ -20,7 +20,8 @@ from engine.domain.inputs import (
     ShardBeat,
     VoiceState,
 )
-from tests.actors.evening import EVENING, EVENT, GUILD, ROOM, RULES, beat, created, moved, rows_of
+from tests.actors.evening import EVENING, EVENT, RULES, created, rows_of
+from tests.actors.inputs import GUILD, ROOM, beat, moved
 
 
 def test_the_evening_is_what_was_meant(evening):
@@ -132,7 +133,9 @@ def test_an_event_that_has_not_started_learns_of_another_afk_channel(make_bench)
 
 def test_an_event_that_was_asked_for_before_it_was_made_knows_its_guild_as_it_is_by_then(make_bench):
     bench = make_bench(rules=RULES)
-    bench.write(*EVENING[:2], StopEvent(1_500, GUILD, EVENT, "early"), GuildChanged(1_700, GUILD, "Guild", ROOM))
+    bench.write(
+        *EVENING[:2], StopEvent(1_500, GUILD, EVENT, "early"), GuildChanged(1_700, GUILD, "Guild", ROOM)
+    )
     bench.write(*EVENING[2:5])
     bench.start().settle()
     assert rows_of(bench).events[EVENT].afk_channel_id == ROOM
