@@ -13,24 +13,14 @@ from engine.domain.event_inputs import (
 from engine.domain.inputs import (
     Channel,
     GuildSnapshot,
-    Heartbeat,
-    ShardBeat,
     VoiceFlags,
     VoiceState,
-    VoiceStateChanged,
 )
 from engine.domain.rules import EventRules, Rules
+from tests.actors.inputs import GUILD, ROOM, beat, moved
 
-GUILD, ROOM, ELSEWHERE, EVENT = 1 << 22, 7, 8, 900
+ELSEWHERE, EVENT = 8, 900
 RULES = Rules(events=EventRules(min_duration_ms=5_000, distributor="csv"))
-
-
-def beat(at, *, alive_at=None):
-    return Heartbeat(at, (ShardBeat(0, "shard/1", True, at if alive_at is None else alive_at),))
-
-
-def moved(at, user_id, channel_id=ROOM, flags=0):
-    return VoiceStateChanged(at, GUILD, user_id, channel_id, int(flags))
 
 
 def created(at, *, event_id=EVENT, **fields):

@@ -9,17 +9,11 @@ from engine.domain.inputs import (
     OutboxOutcome,
     ShardBeat,
     VoiceState,
-    VoiceStateChanged,
 )
 from engine.domain.rules import Rules
 from engine.storage.protocols import StorageBusy
+from tests.actors.inputs import GUILD, moved
 from tests.actors.memory import live_value
-
-GUILD = 1 << 22
-
-
-def moved(at, user_id, channel_id=7):
-    return VoiceStateChanged(at, GUILD, user_id, channel_id)
 
 
 @pytest.fixture

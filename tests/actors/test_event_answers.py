@@ -11,7 +11,8 @@ from engine.domain.event_inputs import (
     StopEvent,
 )
 from engine.domain.ids import DISCORD_EPOCH_MS
-from tests.actors.evening import EVENING, EVENT, GUILD, ROOM, RULES, created, desk_of, rows_of
+from tests.actors.evening import EVENING, EVENT, RULES, created, desk_of, rows_of
+from tests.actors.inputs import GUILD, ROOM
 
 
 class TestAnswers:

@@ -8,7 +8,8 @@ from engine.domain.attendance import Reason
 from engine.domain.effects import SaveSession
 from engine.domain.event_inputs import StopEvent
 from engine.domain.inputs import GuildChanged, GuildLost
-from tests.actors.evening import EVENING, EVENT, GUILD, ROOM, RULES, beat, moved
+from tests.actors.evening import EVENING, EVENT, RULES
+from tests.actors.inputs import GUILD, ROOM, beat, moved
 
 LATE_S = 0.2  # how long a commit waits for a reader that comes too early
 

@@ -8,7 +8,8 @@ from engine.domain.event_inputs import (
     RescoreEvent,
 )
 from engine.domain.event_step import Facts
-from tests.actors.evening import EVENING, EVENT, GUILD, RULES, rows_of
+from tests.actors.evening import EVENING, EVENT, RULES, rows_of
+from tests.actors.inputs import GUILD
 
 
 @pytest.fixture

@@ -20,9 +20,6 @@ from engine.domain.inputs import (
     GuildChanged,
     GuildLost,
     GuildSnapshot,
-    Heartbeat,
-    ShardBeat,
-    VoiceStateChanged,
 )
 from engine.domain.rules import EventRules, Rules
 from engine.domain.tracker_inputs import (
@@ -34,13 +31,10 @@ from engine.domain.tracker_inputs import (
 )
 from engine.domain.tracking import SubjectKind
 from engine.storage.protocols import Record
+from tests.actors.inputs import GUILD, ROOM, beat, moved
 
-GUILD, ROOM, ELSEWHERE, AFK, EVENT = 1 << 22, 7, 8, 9, 900
+ELSEWHERE, AFK, EVENT = 8, 9, 900
 RULES = Rules(events=EventRules(distributor="csv"))
-
-
-def beat(at, connection="shard/1"):
-    return Heartbeat(at, (ShardBeat(0, connection, True, at),))
 
 
 def snapshot(at, *scheduled, connection="shard/1", afk=AFK):
@@ -50,10 +44,6 @@ def snapshot(at, *scheduled, connection="shard/1", afk=AFK):
 
 def told(at, status):
     return ScheduledEventChanged(at, GUILD, ScheduledEvent(EVENT, ROOM, "Talk", status, 1_000))
-
-
-def moved(at, user_id, channel_id=ROOM):
-    return VoiceStateChanged(at, GUILD, user_id, channel_id)
 
 
 PAUSE = None  # what came before is taken before what comes after

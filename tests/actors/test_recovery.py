@@ -4,16 +4,12 @@ import pytest
 
 from engine.actors.supervisor import Budget
 from engine.domain import step as rules_table
-from engine.domain.inputs import Channel, GuildSnapshot, VoiceStateChanged
+from engine.domain.inputs import Channel, GuildSnapshot
 from engine.domain.voice import voice_state_changed
 from engine.storage.protocols import StorageBusy, StorageError
+from tests.actors.inputs import GUILD, OTHER, moved
 
-GUILD, OTHER = 1 << 22, 2 << 22
 POISON = 666
-
-
-def moved(at, user_id, channel_id=7, guild_id=GUILD):
-    return VoiceStateChanged(at, guild_id, user_id, channel_id)
 
 
 @pytest.fixture

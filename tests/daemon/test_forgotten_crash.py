@@ -5,7 +5,8 @@ import pytest
 from engine.domain.inputs import MemberForgotten
 from engine.domain.rules import EventRules, Rules
 from engine.storage.writer import JournalWriter
-from tests.actors.evening import EVENING, GUILD, beat, moved
+from tests.actors.evening import EVENING
+from tests.actors.inputs import GUILD, beat, moved
 from tests.daemon.crash_points import Task
 from tests.daemon.crashes import EACH, INDEX, crash, deaths
 from tests.daemon.replay import Recording, replay, tables_of
