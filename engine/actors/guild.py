@@ -11,7 +11,7 @@ from engine.domain.ids import person
 from engine.domain.rules import Rules
 from engine.domain.sessions import Session
 from engine.domain.step import steps
-from engine.domain.tracking import Player, Subject
+from engine.domain.tracking import Override, Player, Subject
 from engine.domain.views import flag_names, iso
 from engine.storage.protocols import StorageError
 
@@ -108,10 +108,16 @@ def describe_subject(subject: Subject, rules: Rules) -> dict[str, Any]:
         "marks": {
             label: {"since": iso(it.since), "timeoutMs": it.timeout_ms} for label, it in subject.marks.items()
         },
+        "silent": {label: iso(at) for label, at in subject.silent.items()},
+        "override": subject.override and _describe_override(subject.override),
         "postponedMs": subject.postponed_ms,
         "ignored": subject.ignored,
         "askedAt": _moment(subject.asked_at),
     }
+
+
+def _describe_override(it: Override) -> dict[str, Any]:
+    return {"timeoutMs": it.timeout_ms, "trackers": it.trackers, "exempt": it.exempt}
 
 
 def _describe_session(session: Session) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from engine.domain import inactivity, lifecycle, subjects
 from engine.domain.effects import Effect
 from engine.domain.event_effects import Answer
 from engine.domain.events import Event, EventStatus
-from engine.domain.inactivity import Step, counted
+from engine.domain.inactivity import Step, agreed_since, counted
 from engine.domain.lifecycle import ended, touched
 from engine.domain.rules import TrackingRules
 from engine.domain.subjects import Word
@@ -83,10 +83,11 @@ class Trackers:
 
 
 def _as_told(word: TrackerWord) -> Word:
-    return (word.tracker, word) if isinstance(word, EventMarked) else word
+    return (word.tracker, word, word.silent) if isinstance(word, EventMarked) else word
 
 
 def abandoned_at(subject: Subject, rules: TrackingRules) -> int:
     """Return since when a subject has been as inactive as the mode asks."""
-    marks = (counted(subject, rules) or subject.marks).values()
-    return (max if rules.mode_all else min)(mark.since for mark in marks)
+    if rules.mode_all:
+        return agreed_since(subject, rules)
+    return min(mark.since for mark in (counted(subject, rules) or subject.marks).values())

@@ -2,6 +2,11 @@
 
 Deadlines are anchored: a tracker's is ``since + timeout``, and marking again neither restarts nor extends it.
 Everything happens at its own moment: a deadline that passed before an entry is taken before that entry.
+
+Where all trackers must agree, one that does not run (dead, blocked) has no vote: else nothing would ever
+expire, for want of a word that cannot come. Nor does anything end with it: the others' word then counts from
+that moment, so whoever relied on it has the whole timeout, and once it is back its vote is awaited
+again. With nobody left who runs, nothing expires.
 """
 
 from msgspec import Struct
@@ -111,12 +116,28 @@ def override(subject: Subject, rules: TrackingRules, wanted: Override | None, at
 
 
 def keep_only(subject: Subject, rules: TrackingRules, trackers: tuple[str, ...], at: int) -> Step:
-    """Drop the marks of trackers that run no more; the rules may be others than those it was left with."""
+    """Drop the marks of trackers that run no more, and their votes.
+
+    The rules may be others than those the subject was left with.
+    """
     edges: list[Transition] = []
+    if subject.marks:
+        silent = [label for label in rules.trackers_of(subject.kind) if label not in trackers]
+        subject = silenced(subject, rules, dict.fromkeys(silent, at), at)
     for tracker in [label for label in subject.marks if label not in trackers]:
         subject, more = _released(subject, rules, tracker, at, f"{tracker} runs no more")
         edges += more
     return _reckoned(subject, rules, at), edges
+
+
+def silenced(subject: Subject, rules: TrackingRules, silent: dict[str, int], at: int) -> Subject:
+    """Take which trackers do not run, each with since when; where any may speak, nobody's vote is missed."""
+    known = rules.trackers_of(subject.kind) if rules.mode_all else ()
+    missed = {it: subject.silent.get(it, since) for it, since in silent.items() if it in known}
+    if missed == subject.silent:
+        return subject
+    after = replace(subject, silent=missed)
+    return _reckoned(after, rules, at) if subject.marks else after
 
 
 def why(subject: Subject, rules: TrackingRules) -> str:
@@ -129,10 +150,12 @@ def why(subject: Subject, rules: TrackingRules) -> str:
     if subject.ignored:
         return "a listener chose to ignore it until it is active again"
     held = ", ".join(sorted(counted(subject, rules)))
+    silent = ", ".join(sorted(subject.silent.keys() & _named(subject, rules)))
+    unheard = f"; not asked, as it does not run: {silent}" if silent else ""
     if subject.state is SUSPECTED:
         missing = ", ".join(sorted(set(_needed(subject, rules)) - counted(subject, rules).keys()))
-        return f"held inactive by {held or 'none that count'}, not by {missing or 'any that counts'}"
-    return f"held inactive by {held}"
+        return f"held inactive by {held or 'none that count'}, not by {missing or 'any that counts'}{unheard}"
+    return f"held inactive by {held}{unheard}"
 
 
 def override_of(subject: Subject, rules: TrackingRules) -> Override | None:
@@ -146,7 +169,19 @@ def counted(subject: Subject, rules: TrackingRules) -> dict[str, Mark]:
     return {label: mark for label, mark in subject.marks.items() if label in needed}
 
 
+def agreed_since(subject: Subject, rules: TrackingRules) -> int:
+    """Return since when all that are asked agree: the last one's mark, or when the last other fell silent."""
+    marks = (counted(subject, rules) or subject.marks).values()
+    named = _named(subject, rules)
+    return max([*(it.since for it in marks), *(at for label, at in subject.silent.items() if label in named)])
+
+
 def _needed(subject: Subject, rules: TrackingRules) -> tuple[str, ...]:
+    named = _named(subject, rules)
+    return tuple(it for it in named if it not in subject.silent) if subject.silent else named
+
+
+def _named(subject: Subject, rules: TrackingRules) -> tuple[str, ...]:
     wanted = override_of(subject, rules)
     if wanted is None or wanted.trackers is None:
         return rules.trackers_of(subject.kind)
@@ -182,7 +217,7 @@ def _deadline(subject: Subject, rules: TrackingRules) -> int | None:
         return None
     marks = counted(subject, rules).values()
     # If all must agree, each counts from when the last one did.
-    anchor = max(mark.since for mark in marks) if rules.mode_all else None
+    anchor = agreed_since(subject, rules) if rules.mode_all else None
     deadlines = [
         (mark.since if anchor is None else anchor) + _timeout_ms(mark, wanted, rules) for mark in marks
     ]

@@ -178,10 +178,12 @@ def _spread(
         else:
             players[mark.guild_id] = mark
     for guild_id, mark in players.items():
-        item = (ScopeCommitted(what.at, what.tracker, (mark,)), *rest)
+        item = (ScopeCommitted(what.at, what.tracker, (mark,), what.silent), *rest)
         admission.shares.setdefault(guild_id, []).append(item)
     for event_id, mark in events.items():
-        on_event = EventMarked(what.at, mark.guild_id, event_id, what.tracker, mark.inactive, mark.timeout_ms)
+        on_event = EventMarked(
+            what.at, mark.guild_id, event_id, what.tracker, mark.inactive, mark.timeout_ms, what.silent
+        )
         admission.asked.append((on_event, now, record))
 
 

@@ -31,7 +31,7 @@ _NO_PLAYER = "the bot is in no voice channel there"
 
 def scope_committed(draft: Draft, what: ScopeCommitted) -> None:
     """Take a scope's mark on the player: its last one."""
-    _take(draft, (what.tracker, what.marks[-1]), what.at)
+    _take(draft, (what.tracker, what.marks[-1], what.silent), what.at)
 
 
 def trackers_known(draft: Draft, what: TrackersKnown) -> None:

@@ -17,19 +17,21 @@ from engine.domain.tracker_inputs import (
 )
 from engine.domain.tracking import Decision, Override, Subject, SubjectKind
 
+# A mark: the tracker's label, what it says, and which trackers do not run, since when.
+Marking = tuple[str, SubjectMark | EventMarked, tuple[tuple[str, int], ...]]
 # What is told of one subject.
-Word = tuple[str, SubjectMark | EventMarked] | SubjectOverridden | ExpiryDecided | TrackersKnown
+Word = Marking | SubjectOverridden | ExpiryDecided | TrackersKnown
 
 
 def take(subject: Subject, rules: TrackingRules, word: Word, at: int) -> Step:
-    """Take a tracker's mark (with its label), an override, a decision, or which trackers run.
+    """Take a tracker's mark, an override, a decision, or which trackers run.
 
     Time up to ``at`` must have been taken before (``inactivity.pass_time``).
     """
     at = inactivity.in_order(subject, at)
     match word:
-        case (tracker, mark):
-            return _marked(subject, rules, tracker, mark, at)
+        case tuple():
+            return _marked(subject, rules, word, at)
         case SubjectOverridden():
             return inactivity.override(subject, rules, _wanted(word), at)
         case ExpiryDecided():
@@ -40,11 +42,12 @@ def take(subject: Subject, rules: TrackingRules, word: Word, at: int) -> Step:
             return inactivity.keep_only(subject, rules, word.trackers, at)
 
 
-def _marked(
-    subject: Subject, rules: TrackingRules, tracker: str, mark: SubjectMark | EventMarked, at: int
-) -> Step:
+def _marked(subject: Subject, rules: TrackingRules, word: Marking, at: int) -> Step:
+    tracker, mark, silent = word
     if tracker not in rules.trackers_of(subject.kind):
         return subject, []
+    if mark.inactive or subject.marks:
+        subject = inactivity.silenced(subject, rules, dict(silent), at)
     if mark.inactive:
         return inactivity.mark_inactive(subject, rules, tracker, at, mark.timeout_ms)
     return inactivity.mark_active(subject, rules, tracker, at)

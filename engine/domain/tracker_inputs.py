@@ -18,11 +18,16 @@ class SubjectMark(Struct, frozen=True, array_like=True, gc=False):
 
 
 class ScopeCommitted(Struct, frozen=True, array_like=True, tag=23, gc=False):
-    """All marks of one scope, to each partition those of its guilds. The last one of a subject counts."""
+    """All marks of one scope, to each partition those of its guilds. The last one of a subject counts.
+
+    ``silent``: the trackers that did not run then, each with since when: who has come since the last
+    ``TrackersKnown`` learns it from the first mark.
+    """
 
     at: int
     tracker: str
     marks: tuple[SubjectMark, ...]
+    silent: tuple[tuple[str, int], ...] = ()
 
 
 class EventMarked(Struct, frozen=True, gc=False):
@@ -34,6 +39,7 @@ class EventMarked(Struct, frozen=True, gc=False):
     tracker: str
     inactive: bool
     timeout_ms: int | None = None
+    silent: tuple[tuple[str, int], ...] = ()
 
 
 def split(scope: ScopeCommitted, partitions: int) -> list[tuple[int, ScopeCommitted]]:
@@ -42,7 +48,8 @@ def split(scope: ScopeCommitted, partitions: int) -> list[tuple[int, ScopeCommit
     for mark in scope.marks:
         parts.setdefault(partition_of(mark.guild_id, partitions), []).append(mark)
     return [
-        (number, ScopeCommitted(scope.at, scope.tracker, tuple(marks))) for number, marks in parts.items()
+        (number, ScopeCommitted(scope.at, scope.tracker, tuple(marks), scope.silent))
+        for number, marks in parts.items()
     ]
 
 

@@ -84,7 +84,8 @@ class Subject(Struct, frozen=True, gc=False):
 
     ``marks``: the trackers that hold it inactive, by label. ``deadline`` (ms UTC) is None where none runs.
     ``postponed_ms``: by how much decisions have moved it. ``ignored``: no deadline until it was active again.
-    ``asked_at``: since when a decision is awaited.
+    ``asked_at``: since when a decision is awaited. ``silent``: trackers that do not run, by label, and since
+    when; kept only where all must agree, and only while some tracker holds the subject.
     """
 
     kind: SubjectKind
@@ -96,3 +97,4 @@ class Subject(Struct, frozen=True, gc=False):
     ignored: bool = False
     asked_at: int | None = None
     override: Override | None = None
+    silent: dict[str, int] = {}

@@ -30,8 +30,9 @@ class Presence(Model):
 class Subject(Model):
     """What trackers say of a player or an event.
 
-    ``marks``: by tracker ``[since, timeout_ms]``; ``override``: ``tracking.Override``. Both as JSON, since
-    they are never looked for by themselves, and a mark must cost one row.
+    ``marks``: by tracker ``[since, timeout_ms]``, and since when it does not run; ``override``:
+    ``tracking.Override``. Both as JSON, since they are never looked for by themselves, and a mark must cost
+    one row.
     """
 
     kind = IntegerField()

@@ -39,7 +39,8 @@ _SUBJECT = f"SELECT {_SUBJECT_COLUMNS} FROM subject WHERE kind = ? AND subject_i
 _SUBJECTS = f"SELECT {_SUBJECT_COLUMNS} FROM subject ORDER BY kind, subject_id"  # noqa: S608 - a constant
 
 _encode = msgspec.json.Encoder().encode
-_marks = msgspec.json.Decoder(dict[str, tuple[int, int | None]]).decode
+# Of each tracker `[since, timeout_ms]`; of one that does not run `[since or null, timeout_ms, since when]`.
+_marks = msgspec.json.Decoder(dict[str, list[int | None]]).decode
 _override = msgspec.json.Decoder(Override).decode
 
 
@@ -93,7 +94,7 @@ def subject_row(guild_id: int, it: Subject) -> Row:
         it.subject_id,
         guild_id,
         it.state.value,
-        _encode({label: (mark.since, mark.timeout_ms) for label, mark in it.marks.items()}).decode(),
+        _encode(_said(it)).decode(),
         it.deadline,
         it.postponed_ms,
         1 if it.ignored else 0,
@@ -102,10 +103,21 @@ def subject_row(guild_id: int, it: Subject) -> Row:
     )
 
 
+def _said(it: Subject) -> dict[str, tuple[int | None, ...]]:
+    said: dict[str, tuple[int | None, ...]] = {
+        label: (mark.since, mark.timeout_ms) for label, mark in it.marks.items()
+    }
+    return said | {label: (*said.get(label, (None, None)), at) for label, at in it.silent.items()}
+
+
 def read_subject(row: Row) -> tuple[int, Subject]:
     """Return the guild and the subject of a row."""
     kind, subject_id, guild_id, state, marks, deadline, postponed_ms, ignored, asked_at, override = row
-    held = {label: Mark(*mark) for label, mark in _marks(marks).items()}
+    said = _marks(marks)
+    held = {
+        label: Mark(since, timeout_ms[0]) for label, (since, *timeout_ms) in said.items() if since is not None
+    }
+    silent = {label: at[0] for label, (_, _, *at) in said.items() if at and at[0] is not None}
     return guild_id, Subject(
         SubjectKind(kind),
         subject_id,
@@ -116,6 +128,7 @@ def read_subject(row: Row) -> tuple[int, Subject]:
         bool(ignored),
         asked_at,
         None if override is None else _override(override),
+        silent,
     )
 
 

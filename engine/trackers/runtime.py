@@ -8,7 +8,6 @@ from collections.abc import Callable
 import structlog
 
 from engine.domain.tracker_effects import TellListeners
-from engine.domain.tracker_inputs import TrackersKnown
 from engine.domain.tracking import SubjectKind
 from engine.trackers.context import TrackerContext
 from engine.trackers.deliverer import Deliverer, DeliveryStats
@@ -16,6 +15,7 @@ from engine.trackers.loading import Loaded, LoadedTracker, Problem
 from engine.trackers.pace import Pace
 from engine.trackers.source import Journal, Source
 from engine.trackers.status import Counts, TrackerState, TrackerStatus
+from engine.trackers.voters import Voters
 from engine.trackers.worker import Worker
 
 log = structlog.get_logger(__name__)
@@ -31,12 +31,12 @@ class TrackerRuntime:
     """
 
     def __init__(self, loaded: Loaded, source: Source, journal: Journal, now: Callable[[], int]) -> None:
-        self._loaded, self._source, self._journal, self._now = loaded, source, journal, now
+        self._loaded, self._source, self._now = loaded, source, now
         loaded.late.bind(source, journal)
         self._deliverer = Deliverer(loaded.methods, journal, now)
+        self._voters = Voters(loaded.labels, journal, now)
         self._workers = [self._worker(it) for it in loaded.trackers]
-        self._known: tuple[str, ...] | None = None
-        self._known_lock = threading.Lock()
+        self._telling = threading.Lock()
         self._started = False
         self._stopping = threading.Event()
         self._watch = threading.Thread(target=self._keep_watch, name="trackers", daemon=True)
@@ -98,7 +98,7 @@ class TrackerRuntime:
 
         def new_context() -> TrackerContext:
             kinds = it.tracker.reports_on
-            return TrackerContext(it.label, self._source, self._journal, self._now, kinds, pace)
+            return TrackerContext(it.label, self._source, self._voters, self._now, kinds, pace)
 
         return Worker(it, new_context, self._loaded.specs, self._tell_known, self._now)
 
@@ -117,16 +117,13 @@ class TrackerRuntime:
 
     def _tell_known(self) -> None:
         """Journal which trackers run, if that is not what was journaled last."""
-        with self._known_lock:
-            known = tuple(it.label for it in self._workers if it.counts_as_running)
-            if known == self._known or self._stopping.is_set():
+        with self._telling:
+            if self._stopping.is_set():
                 return
             try:
-                self._journal.append(TrackersKnown(self._now(), known))
+                self._voters.tell(tuple(it.label for it in self._workers if it.counts_as_running))
             except Exception:  # it is tried again with the next look
                 log.exception("trackers_not_journaled")
-            else:
-                self._known = known
 
     def _keep_watch(self) -> None:
         while not self._stopping.wait(WATCH_EVERY_S):

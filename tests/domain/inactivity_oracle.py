@@ -47,6 +47,8 @@ class Oracle:
     expired: bool = False
     abandoned_at: int | None = None
     not_before: int = 0
+    # The trackers that do not run, and since when.
+    silent: dict[str, int] = field(default_factory=dict)
 
     # What follows from all that was said.
 
@@ -65,9 +67,13 @@ class Oracle:
     def special(self) -> Override:
         return self.override or self.rules.overrides.get(self.subject_id) or Override()
 
+    def named(self) -> list[str]:
+        wanted = self.special().trackers
+        return [it for it in self.rules.trackers if wanted is None or it in wanted]
+
     def that_count(self) -> list[str]:
-        named = self.special().trackers
-        return [it for it in self.rules.trackers if named is None or it in named]
+        """Return those whose word is awaited: one that does not run is not, where all must agree."""
+        return [it for it in self.named() if not (self.rules.mode_all and it in self.silent)]
 
     def agreed(self) -> bool:
         saying = [it for it in self.that_count() if it in self.holders()]
@@ -81,7 +87,7 @@ class Oracle:
         counted = [holders[it] for it in self.that_count() if it in holders]
         begins = [since for since, _ in counted]
         if self.rules.mode_all:
-            begins = [max(begins)] * len(counted)
+            begins = [max(begins + self.fell_silent_at())] * len(counted)
         ends = []
         for begin, (_, timeout_ms) in zip(begins, counted, strict=True):
             length = self.special().timeout_ms
@@ -91,10 +97,13 @@ class Oracle:
         together = {"lowest": min(ends), "highest": max(ends), "average": sum(ends) // len(ends)}
         return together[self.rules.combine] + self.moved_ms
 
+    def fell_silent_at(self) -> list[int]:
+        return [at for it, at in self.silent.items() if it in self.named()]
+
     def begun_at(self) -> int:
         holders = self.holders()
         begins = [holders[it][0] for it in self.that_count() if it in holders]
-        return max(begins) if self.rules.mode_all else min(begins)
+        return max(begins + self.fell_silent_at()) if self.rules.mode_all else min(begins)
 
     def state(self) -> str:
         if not self.holders():
@@ -160,8 +169,10 @@ class Oracle:
             if len(before) == 1:
                 self.tell(at, "active", tracker)
 
-    def known(self, at: int, trackers: tuple[str, ...]) -> None:
+    def known(self, at: int, trackers: tuple[str, ...], silent: dict[str, int]) -> None:
         self.time(at)
+        self.silent = silent
+        self.look_again(at)
         for tracker in self.holders():
             if tracker not in trackers:
                 self.say(at, tracker, False)

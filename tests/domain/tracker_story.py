@@ -29,6 +29,8 @@ class TrackerStory(EventStory):
 
     def __init__(self, rules: Rules) -> None:
         super().__init__(rules)
+        self._silent: dict[str, int] = {}
+        self._labels = rules.tracking.trackers
         self.snapshot(0, own_user_id=OWN)
 
     def own(self, at: float, channel: str | None, **more: Any) -> None:
@@ -49,9 +51,11 @@ class TrackerStory(EventStory):
         self.scope(at, tracker, mark(False, None, event))
 
     def scope(self, at: float, tracker: str, *marks: SubjectMark) -> None:
-        self.tell(ScopeCommitted(ms(at), tracker, marks))
+        self.tell(ScopeCommitted(ms(at), tracker, marks, tuple(self._silent.items())))
 
     def known(self, at: float, *trackers: str) -> None:
+        """Tell which trackers run; scopes tell so too from then on."""
+        self._silent = {it: self._silent.get(it, ms(at)) for it in self._labels if it not in trackers}
         self.tell(TrackersKnown(ms(at), trackers))
 
     def override(self, at: float, *, event: int | None = None, **more: Any) -> Answer:

@@ -104,6 +104,7 @@ class Tale:
         self.disconnected: list[tuple[int, int]] = []
         self.noted: list[tuple[int, int]] = []
         self.subject: Any = None
+        self.silent: dict[str, int] = {}
         self.window: tuple[int, int | None] | None = None
         self.append(GuildSnapshot(self.now, GUILD, "c1", own_user_id=OWN))
 
@@ -130,7 +131,8 @@ class Tale:
         tracker, inactive, timeout_ms = word
         other = SubjectMark(OTHER, PLAYER, OTHER, not inactive)
         mark = SubjectMark(GUILD, *self.names, inactive, timeout_ms)
-        self.append(ScopeCommitted(self.now, tracker, (replace(mark, inactive=not inactive), other, mark)))
+        marks = (replace(mark, inactive=not inactive), other, mark)
+        self.append(ScopeCommitted(self.now, tracker, marks, tuple(self.silent.items())))
         self.then("mark", tracker, inactive, timeout_ms)
 
     do_free = do_mark
@@ -153,7 +155,8 @@ class Tale:
 
     def do_known(self, trackers: tuple[str, ...]) -> None:
         self.append(TrackersKnown(self.now, trackers))
-        self.then("known", trackers)
+        self.silent = {it: self.silent.get(it, self.now) for it in self.rules.trackers if it not in trackers}
+        self.then("known", trackers, self.silent)
 
     def then(self, name: str, *words: Any) -> None:
         """Have the oracle take it, if there is a subject."""
@@ -173,7 +176,7 @@ class PlayerTale(Tale):
 
     def do_come(self, room: int) -> None:
         if self.subject is None:
-            self.subject = PlayerOracle(self.rules, GUILD, channel_id=ROOMS[room])
+            self.subject = PlayerOracle(self.rules, GUILD, silent=self.silent, channel_id=ROOMS[room])
             self.append(VoiceStateChanged(self.now, GUILD, OWN, ROOMS[room]))
 
     def do_move(self, room: int) -> None:

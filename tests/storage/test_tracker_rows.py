@@ -41,6 +41,7 @@ SUBJECT = Subject(
     ignored=True,
     asked_at=31_000,
     override=Override(60_000, ("users",), exempt=True),
+    silent={"mixer": 1_500, "users": 2_500},
 )
 
 

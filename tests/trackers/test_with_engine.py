@@ -225,6 +225,28 @@ def test_the_marks_of_a_tracker_that_stays_dead_are_dropped(house, until):
     assert it.sight.mark(SubjectKind.PLAYER, GUILD, GUILD, "own") is None
 
 
+def test_where_all_must_agree_nobody_waits_for_one_that_stays_dead(house, until):
+    class Fails(Tracker):
+        options = TrackerOptions.polling("fails", 0.01)
+
+        async def run(self, _context):
+            raise LookupError
+
+    it = house(OWN_ONLY, SaysInactive(), Fails(), mode_all=True)
+    it.runtime._workers[1]._restarts.first_delay_s = 0.001
+    it.arrive()
+    until(lambda: it.runtime.statuses()[1].state is TrackerState.DEAD)
+    until(it.stands(SubjectState.INACTIVE, T + 30_000))
+    assert it.subject.silent == {"fails": T}
+    it.append(VoiceStateChanged(T + 1_000, GUILD, OWN, None, bot=True))
+    until(lambda: it.subject is None)
+    it.wait(5_000)  # one who comes when it is long dead
+    it.arrive()
+    until(it.stands(SubjectState.INACTIVE, T + 35_000))
+    it.wait(31_000)
+    until(it.stands(SubjectState.EXPIRED, T + 35_000))
+
+
 def test_a_tracker_that_floods_is_slowed_and_nobody_else_notices(house, until, monkeypatch):
     monkeypatch.setattr(pace, "BURST_S", 0.1)
     floods, own = Floods(), SaysInactive()
