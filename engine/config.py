@@ -72,10 +72,10 @@ class Config:
         return self.settings.storage
 
     @property
-    @property
     def backup(self) -> Backup:
         return self.settings.backup
 
+    @property
     def sessions(self) -> Sessions:
         return self.settings.sessions
 
@@ -128,10 +128,10 @@ class Config:
         )
 
     @cached_property
-    @cached_property
     def backup_dir(self) -> Path:
         return self._absolute(self.backup.dir) if self.backup.dir else self.data_dir / "backups"
 
+    @cached_property
     def runtime_dir(self) -> Path:
         """Where the sockets are: in the data directory, or in /tmp where that path is too long for a socket.
 
