@@ -114,9 +114,7 @@ def read_subject(row: Row) -> tuple[int, Subject]:
     """Return the guild and the subject of a row."""
     kind, subject_id, guild_id, state, marks, deadline, postponed_ms, ignored, asked_at, override = row
     said = _marks(marks)
-    held = {
-        label: Mark(since, timeout_ms[0]) for label, (since, *timeout_ms) in said.items() if since is not None
-    }
+    held = {label: Mark(it[0], it[1]) for label, it in said.items() if it[0] is not None}
     silent = {label: at[0] for label, (_, _, *at) in said.items() if at and at[0] is not None}
     return guild_id, Subject(
         SubjectKind(kind),

@@ -1,4 +1,4 @@
-"""Which trackers run: journaled when that changes, and with each scope, so that nobody waits for the others."""
+"""Which trackers run: journaled when that changes, and with each scope, so that nobody waits for others."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ class Voters:
         self._lock = threading.Lock()
 
     def tell(self, running: tuple[str, ...]) -> None:
-        """Journal which trackers run, if that is not what was journaled last. Raises what the journal does."""
+        """Journal which trackers run, if that is not what was journaled last. Raises as the journal does."""
         with self._lock:
             if running == self._running:
                 return
