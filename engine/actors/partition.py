@@ -16,7 +16,7 @@ from engine.actors.committer import Committer, CommitterStats, Drained
 from engine.actors.events import Events
 from engine.actors.guild import GuildActor
 from engine.actors.inside import Inside, PartitionStats
-from engine.actors.records import batches, dead_letters, place, quarantines, refusals
+from engine.actors.records import batches, dead_letters, is_taken, place, quarantines, refusals
 from engine.actors.retrial import Again, Retrial
 from engine.actors.shared import Shared
 from engine.actors.supervisor import Watch, told
@@ -190,13 +190,19 @@ class Partition(pykka.ThreadingActor):
         self._park()
 
     def _know_journal(self) -> None:
-        """Read from the start where the journal is older than the cursor: sources tell what was taken."""
-        last_id = self._stores.journal.last_id()
-        self._journal_known = True
-        if place(last_id) < place(self.state.cursor):
-            log.warning("journal_behind_cursor", last_id=last_id, cursor=self.state.cursor)
+        """Read from the start where the journal is not the cursor's: sources tell what was taken.
+
+        One that was restored or emptied may have come past the cursor by now, with ids that lie before it if
+        its clock was set back. But it does not have the very entry that was taken last.
+        """
+        journal, cursor = self._stores.journal, self.state.cursor
+        last_id = journal.last_id()
+        is_behind = place(last_id) < place(cursor)
+        if is_behind or (cursor != START and not is_taken(journal.entry_at(cursor), self.state)):
+            log.warning("journal_behind_cursor", last_id=last_id, cursor=cursor)
             self.stats.rewinds += 1
             self._rewind()
+        self._journal_known = True
 
     def _rewind(self) -> None:
         self._drain()

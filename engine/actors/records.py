@@ -117,6 +117,13 @@ def _refused(guild_id: int | None, actor: str, no: Refused, state: PartitionStat
         yield DeadLetter(no.record.journal_id, guild_id, raw, no.reason, state.now, actor)
 
 
+def is_taken(record: Record | None, state: PartitionState) -> bool:
+    """Say whether an entry is there and was taken before; of one that cannot be read, its place says so."""
+    if record is None or record.entry is None:
+        return record is not None
+    return record.entry.seq <= state.sources.get(record.entry.source, (-1, 0))[0]
+
+
 def place(journal_id: str) -> tuple[int, ...]:
     """Return what tells which of two ids is later."""
     return tuple(map(int, journal_id.split("-")))

@@ -88,6 +88,11 @@ class RedisJournal:
         info = self._info()
         return str(info["last-generated-id"].decode()) if info else START
 
+    def entry_at(self, journal_id: str) -> Record | None:
+        """Return the entry of this id, None if it is not kept."""
+        reply = self._wire.ask("XRANGE", self._key, journal_id, journal_id)
+        return _record(*reply[0]) if reply else None
+
     def length(self) -> int:
         """Return how many entries are kept."""
         with away_as_connection_error(self._url):

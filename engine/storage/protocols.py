@@ -52,6 +52,10 @@ class Journal(Protocol):
         """
         ...
 
+    def entry_at(self, journal_id: str) -> Record | None:
+        """Return the entry of this id; None if it is not kept, as that of a cursor always is."""
+        ...
+
     def length(self) -> int:
         """Return how many entries are kept."""
         ...

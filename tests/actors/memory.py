@@ -192,6 +192,10 @@ class MemoryJournal:
         self._reach()
         return f"{self._last}-0"
 
+    def entry_at(self, journal_id: str) -> Record | None:
+        self._reach()
+        return next((it for it in self.records if it.journal_id == journal_id), None)
+
     def length(self) -> int:
         return len(self.records)
 

@@ -60,6 +60,19 @@ def test_a_journal_restored_older_is_read_from_its_start_and_sources_drop_what_w
     assert bench.ledger.load_partition().now == 9_000
 
 
+def test_a_journal_that_came_past_the_cursor_while_nobody_read_it_is_told_by_the_entry_taken_last(make_bench):
+    """Emptied, and its clock set back: some of what came since has ids before the cursor, some at it."""
+    bench = make_bench()
+    bench.write(moved(1_000, 5), moved(2_000, 6), moved(3_000, 7))
+    bench.start().settle()
+    bench.stop()
+    bench.journal.replace([], 0)
+    bench.write(moved(4_000, 5, None), moved(5_000, 6, None), moved(6_000, 7, None), moved(7_000, 8))
+    bench.start().settle()
+    assert bench.inside.stats.rewinds == 1
+    assert bench.ledger.rows == bench.expected()
+
+
 def test_a_corrupt_record_becomes_a_dead_letter_and_the_rest_goes_on(make_bench):
     bench = make_bench()
     bench.write(moved(1_000, 5))

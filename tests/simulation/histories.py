@@ -78,6 +78,15 @@ class World(EventWorld):
         found: dict[int, int] = self.__dict__.setdefault("players", {})
         return found
 
+    def do_lost(self, op: Op) -> None:
+        """Lose a guild, but not one that is not seen just now.
+
+        Back in it, whoever is found there may have been since before: an event of that time is settled by
+        then, and the oracle would still have it read in their favour.
+        """
+        if self._who(op)[0] not in self._open_gaps:
+            super().do_lost(op)
+
     def do_player(self, op: Op) -> None:
         """Have the bot come, move or leave."""
         guild_id, _ = self._who(op)

@@ -83,6 +83,10 @@ class Journal:
     def last_id(self) -> str:
         return self._server.last_id
 
+    def entry_at(self, journal_id: str) -> Record | None:
+        found = (it for it in self._server.holds.stream if it[0] == _id(journal_id))
+        return next((_record(*it) for it in found), None)
+
     def length(self) -> int:
         return len(self._server.holds.stream)
 

@@ -156,6 +156,14 @@ class TestLook:
         assert journal.length() == 0
         assert journal.lag("0-0") == 0
 
+    def test_an_entry_is_found_by_its_id_while_it_is_kept(self, journal, client):
+        assert journal.entry_at("1000-0") is None
+        ids = add(client, entry(1), entry(2), first_id=1_000)
+        found = journal.entry_at(ids[1])
+        assert (found.journal_id, found.entry.seq) == (ids[1], 2)
+        journal.trim(ids[1], now=10**15)
+        assert [journal.entry_at(it) is None for it in ids] == [True, False]
+
     def test_the_lag_counts_what_lies_behind_the_cursor(self, journal, client):
         ids = add(client, *(entry(seq) for seq in range(1, 8)), first_id=1_000)
         assert [journal.lag(it) for it in ("0-0", ids[0], ids[4], ids[6], "9999999-0")] == [7, 6, 2, 0, 0]
