@@ -83,8 +83,8 @@ def soak(minutes: float, rate: float) -> bool:
         habits = {"guilds": GUILDS, "actions_per_s": 0.001}
         simulator = Simulator(Path(folder), **habits)
         discord = {"api_base_url": simulator.url, "gateway": "discord"}
-        # The journal is as full within minutes as a day makes it at a tenth of the rate.
-        storage = {"journal_max_entries": 100_000}
+        # So that journal and cache are within minutes as full as they get.
+        storage = {"journal_max_entries": 100_000, "cache_mb": 32}
         tables = {"discord": discord, "storage": storage, "log": {"level": "warning"}}
         daemon = Daemon(tables, {"DISCORD_TOKEN": "simulator"})
         try:
@@ -131,7 +131,7 @@ def _told(samples: list[Sample], spent_s: float) -> bool:
         first = [it for it in mine if it.at_s < spent_s / 4]
         last = [it for it in mine if it.at_s >= spent_s * 3 / 4]
         rss = [statistics.median(it.rss_bytes for it in part) for part in (first, last)]
-        descriptors = [max(it.descriptors for it in part) for part in (first, last)]
+        descriptors = [round(statistics.median(it.descriptors for it in part)) for part in (first, last)]
         grown = rss[1] > rss[0] * (1 + GROWTH) and rss[1] > rss[0] + GROWTH_BYTES
         well = not grown and descriptors[1] <= descriptors[0] and len({it.pid for it in mine}) == 1
         flat = flat and well

@@ -21,7 +21,7 @@ from engine.domain.tracking import Subject, SubjectKind
 from engine.storage.attendance_rows import find_attendance
 from engine.storage.audit import Audit
 from engine.storage.batch import Batch
-from engine.storage.database import driver, faults, open_database, open_readonly
+from engine.storage.database import CACHE_KIB, driver, faults, open_database, open_readonly
 from engine.storage.dead_letters import find_letters, find_quarantines, write_letters
 from engine.storage.event_rows import find_event, find_open_events
 from engine.storage.forgetting import Counts, Share, find_forgotten, forget_member, guilds_of, write_forgotten
@@ -74,11 +74,13 @@ class SqlLedger:
     to thread under its lock. Opening raises ``StorageError``; so does any method on a fault of the database.
     """
 
-    def __init__(self, path: Path, partition: int, partitions: int = 1) -> None:
+    def __init__(
+        self, path: Path, partition: int, partitions: int = 1, *, cache_kib: int = CACHE_KIB
+    ) -> None:
         self._path, self._partition = path, partition
         self._writing, self._reading = threading.Lock(), threading.Lock()
         self._prune_due_at = 0
-        self._writer = open_database(path)
+        self._writer = open_database(path, cache_kib=cache_kib)
         self._reader = open_readonly(path)
         self._mine = Share(partition, partitions)
         self._pruning = Pruning(self._mine)
