@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pykka
@@ -17,10 +18,13 @@ from engine.actors.sight import Published
 from engine.actors.supervisor import Budget, Children, Roster, Supervisor, Watch
 from engine.domain.inputs import Entry, Input
 from engine.domain.rules import Rules
+from engine.storage.database import open_readonly
 from engine.storage.protocols import Stores
 from tests.actors.evening import EVENING, rows_of
 from tests.actors.evening import RULES as OF_EVENING
+from tests.actors.forgetting import Ledger
 from tests.actors.memory import MemoryJournal, MemoryLedger, MemoryLive, MemoryOutbox, Rows, fold
+from tests.daemon.replay import tables_of
 
 DEADLINE_S = 15.0
 BUDGET, RULES = Budget(), Rules()
@@ -150,6 +154,39 @@ def evening(make_bench) -> Rows:
     bench.write(*EVENING)
     bench.start().settle()
     return rows_of(bench)
+
+
+@pytest.fixture
+def make_durable(make_bench, tmp_path) -> Iterator[Callable[..., Bench]]:
+    """``make_durable(name, ...)``: a bench on a ledger in a file of that name, not yet started."""
+    made: list[Bench] = []
+
+    def make(name: str = "rollcall", **settings: Any) -> Bench:
+        made.append(make_bench(**settings))
+        made[-1].ledger = Ledger(tmp_path / f"{name}.db", 0)
+        return made[-1]
+
+    yield make
+    for it in made:
+        it.close()
+        it.ledger.close()
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """``tables(name)``: all rows of the ledger of that name, by table."""
+    return lambda name="rollcall": tables_of(tmp_path / f"{name}.db")
+
+
+@pytest.fixture
+def ask(tmp_path):
+    """``ask(sql, ...)``: the rows that a ledger answers with."""
+
+    def ask(sql, *values, name="rollcall"):
+        with closing(open_readonly(tmp_path / f"{name}.db")) as database:
+            return database.execute_sql(sql, values).fetchall()
+
+    return ask
 
 
 @pytest.fixture
