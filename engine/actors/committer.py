@@ -12,7 +12,7 @@ from engine.actors.aftermath import Aftermath, active_events
 from engine.actors.house import House
 from engine.actors.pulse import Pulse
 from engine.actors.supervisor import told
-from engine.domain.effects import ForgetMember, GrantRole, PostMessage
+from engine.domain.effects import ForgetMember, GrantRole, PostMessage, SettleOutbox
 from engine.domain.event_effects import AwardBadges
 from engine.domain.rules import Rules
 from engine.domain.tracker_effects import DisconnectPlayer
@@ -27,6 +27,7 @@ TRIM_EVERY_MS = 60_000
 _FOR_OUTBOX = {PostMessage, GrantRole, AwardBadges, DisconnectPlayer}
 OUTBOX_AGAIN_MS = 60_000
 OUTBOX_AT_ONCE = 1_000  # Discord takes some ten role grants a second and guild at best
+OUTBOX_REFILL_AT = OUTBOX_AT_ONCE // 2
 
 
 class Drained(NamedTuple):
@@ -79,6 +80,8 @@ class Committer(pykka.ThreadingActor):
         self._gave_up = False
         self._forgotten: dict[str, int] = {}  # what the last commit forgot
         self._outbox_due_at = 0
+        self._sent: set[str] = set()  # to the ingest; no outcome is known yet
+        self._more_waits = False
         self._trim_due_at = 0
         self._house = House(stores.ledger, rules)
 
@@ -166,17 +169,25 @@ class Committer(pykka.ThreadingActor):
             along = self.stats.pulse.along
             sessions, events = along(self._ledger.open_sessions()), along(active_events(self._ledger))
             self._live.rebuild(cursor, sessions, events)
+            self._outbox_due_at = 0  # what is gone from Redis may be the outbox, too
             if commit.state.forgotten:
                 self._outbox.withdraw(commit.state.forgotten)
             self.stats.mirror_rebuilds += 1
         self._mirrored, self.stats.mirror_stale = cursor, False
 
     def _send_outbox(self, commit: Commit, kinds: set[type]) -> None:
-        fresh = not kinds.isdisjoint(_FOR_OUTBOX)
-        if fresh or commit.state.now >= self._outbox_due_at:
-            # All that have no outcome, not just the fresh: the stream may have been lost with Redis.
-            self._outbox.send(self._ledger.pending_outbox(limit=OUTBOX_AT_ONCE))
+        """Send what is new, what waits behind it as the receiver gets on, and now and then all again."""
+        if SettleOutbox in kinds:
+            self._sent -= {it.outbox_id for it in commit.effects if type(it) is SettleOutbox}
+        if commit.state.now >= self._outbox_due_at:  # the stream may have been lost with Redis
+            self._sent.clear()
             self._outbox_due_at = commit.state.now + OUTBOX_AGAIN_MS
+        elif kinds.isdisjoint(_FOR_OUTBOX) and not (self._more_waits and len(self._sent) <= OUTBOX_REFILL_AT):
+            return
+        waiting = self._ledger.pending_outbox(limit=OUTBOX_AT_ONCE)
+        self._outbox.send([it for it in waiting if it.outbox_id not in self._sent])
+        self._sent = {it.outbox_id for it in waiting}
+        self._more_waits = len(waiting) == OUTBOX_AT_ONCE
 
     def _trim(self, commit: Commit) -> None:
         if commit.state.now >= self._trim_due_at:

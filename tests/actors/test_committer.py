@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.actors import committer
 from engine.domain.gateway import Connection
 from engine.domain.inputs import (
     GuildSnapshot,
@@ -123,6 +124,30 @@ def test_a_message_left_by_a_run_before_is_sent_after_the_first_commit(gap, wait
     gap.outbox.away = False
     gap.start().write(Heartbeat(9_500))
     wait_until(lambda: gap.outbox.sent == [f"gap-{GUILD}-9000"], "the sending")
+
+
+def test_what_waits_is_sent_as_the_receiver_gets_on_each_once(make_bench, wait_until, monkeypatch):
+    monkeypatch.setattr(committer, "OUTBOX_AT_ONCE", 4)
+    monkeypatch.setattr(committer, "OUTBOX_REFILL_AT", 2)
+    guilds = [GUILD + (n << 22) for n in range(11)]
+    bench = make_bench(rules=Rules(log_channel_id=99))
+    bench.write(
+        *(GuildSnapshot(1_000, it, "first", (VoiceState(5, 7),)) for it in guilds),
+        Heartbeat(2_000, (ShardBeat(0, "first", False, 2_000),)),
+        *(GuildSnapshot(9_000, it, "second", ()) for it in guilds),
+    )
+    bench.start().settle()
+    done = 0
+    wait_until(lambda: len(bench.outbox.sent) == 4, "the first that are sent")
+    while done < len(guilds):
+        outbox_id = bench.outbox.sent[done]
+        bench.write(OutboxOutcome(9_500, GUILD, outbox_id, ok=True))
+        done += 1
+        # Half of four are with the receiver at any time, until no more are left.
+        wait_until(lambda: len(bench.outbox.sent) >= min(done + 2, len(guilds)), "more")  # noqa: B023 - at once
+    bench.settle()
+    bench.stop()
+    assert sorted(bench.outbox.sent) == sorted(f"gap-{it}-9000" for it in guilds)
 
 
 def test_the_connections_of_the_heartbeats_are_committed(gap):
