@@ -3,8 +3,9 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from engine.trackers import TrackerContext, TrackerRuntime, TrackerSpecs, load, runtime
+from engine.trackers import TrackerContext, TrackerRuntime, TrackerSpecs, load, runtime, worker
 from engine.trackers.loading import Loaded, LoadedTracker
+from engine.trackers.restarts import Restarts
 from tests.trackers.stage import Stage
 
 PATIENCE_S = 20
@@ -60,6 +61,12 @@ def run(stage):
     yield run
     for it in running:
         it.stop()
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    """Let what fails come back at once, as often as ever."""
+    monkeypatch.setattr(worker, "Restarts", lambda: Restarts(first_delay_s=0.001))
 
 
 @pytest.fixture(autouse=True)
