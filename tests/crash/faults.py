@@ -1,0 +1,116 @@
+"""Blows that a running daemon must take: stopped processes, a ledger locked or full, an emptied Redis.
+
+Each is a function of the stage and of what draws its details; when it returns, the cause is gone.
+"""
+
+import os
+import random
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from engine.actors.records import place
+from engine.storage.journal import stream_key
+from engine.storage.redis_client import connect
+from tests.crash.stage import Stage
+from tests.daemon.replay import cursor_of
+from tests.daemon.running import until
+
+Blow = Callable[[Stage, random.Random], None]
+STOP_S = (0.5, 3.0)
+LOCK_S = (0.5, 3.0)
+FULL_S = (0.5, 3.0)
+ROOM_BYTES = 8 << 10
+
+
+def stop(name: str, stage: Stage, draw: random.Random) -> None:
+    """SIGSTOP a process for a while: it does not know that time has passed. ``name``: parent, or a child."""
+    pid = stage.daemon.program.pid if name == "parent" else stage.daemon.pid(name)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(draw.uniform(*STOP_S))
+    finally:
+        with suppress(ProcessLookupError):  # whoever found it hanging may have ended it
+            os.kill(pid, signal.SIGCONT)
+
+
+def lock(stage: Stage, draw: random.Random) -> None:
+    """Hold the ledger's write lock on a connection of somebody else's."""
+    with closing(sqlite3.connect(stage.daemon.config.database, timeout=30, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        time.sleep(draw.uniform(*LOCK_S))
+        other.execute("ROLLBACK")
+
+
+def limit(stage: Stage, draw: random.Random) -> None:
+    """Let the engine's files not grow: what SQLite appends to its log fails."""
+    engine = psutil.Process(stage.daemon.pid("engine"))
+    _, hard = engine.rlimit(psutil.RLIMIT_FSIZE)
+    largest = max(it.stat().st_size for it in stage.daemon.config.data_dir.glob("*.db-wal"))
+    engine.rlimit(psutil.RLIMIT_FSIZE, (largest, hard))
+    try:
+        until(lambda: stage.daemon.program.text().count("ledger_busy"), "a ledger that is full")
+        time.sleep(draw.uniform(*FULL_S))
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            engine.rlimit(psutil.RLIMIT_FSIZE, (hard, hard))
+
+
+# The journal may be emptied only where it is no loss: at an entry that the ledger has taken.
+_FLUSH = """
+    local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]
+    if newest ~= ARGV[1] then return 0 end
+    redis.call('FLUSHALL')
+    return 1
+"""
+
+
+def flush(stage: Stage, draw: random.Random) -> None:
+    """FLUSHALL at a moment when all that is journaled is taken: the journal and the live state are gone."""
+
+    def flushed() -> bool:
+        cursor = cursor_of(stage.daemon.config.database)
+        seen = place(stage.witness.last_id) >= place(cursor)
+        return seen and bool(client.eval(_FLUSH, 1, stream_key(0), cursor))
+
+    with connect(stage.daemon.config.redis_url) as client:
+        stage.taken_at = place("0-0")
+        until(flushed, "a moment at which the ledger has all", every_s=0.001)
+    stage.taken_at = stage.cursor()
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[bool]:
+    """Mount a small disk in memory on a folder; False where this machine does not allow it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mounted = os.system(f"mount -t tmpfs -o size={megabytes}m none '{folder}' 2>/dev/null") == 0
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            os.system(f"umount -l '{folder}'")
+
+
+def fill(stage: Stage, draw: random.Random) -> None:
+    """Fill the disk to the last byte, journal and spool and all, and make room again after a while."""
+    ballast = stage.daemon.config.data_dir / "ballast"
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(64 << 10)):
+            pass
+    time.sleep(draw.uniform(*FULL_S))
+    ballast.unlink()
+
+
+RUNNING: dict[str, Blow] = {
+    **{f"stop {it}": partial(stop, it) for it in ("parent", "engine", "ingest", "redis")},
+    "lock": lock,
+    "limit": limit,
+    "flush": flush,
+    "fill": fill,
+}

@@ -1,0 +1,101 @@
+"""One run: a stage, one fault some times over, and the verdict."""
+
+import random
+import statistics
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
+from tests.crash.damage import DAMAGE
+from tests.crash.faults import RUNNING, small_disk
+from tests.crash.killing import KILLED, Killer
+from tests.crash.stage import Stage
+from tests.crash.verdict import Verdict, judge
+
+DISK_MB = 64
+ENTRIES_BETWEEN = 40
+
+
+@dataclass(frozen=True)
+class Run:
+    """``times`` blows of one fault, drawn from ``seed``, with so many people sitting in voice."""
+
+    fault: str
+    times: int
+    seed: int
+    sitters: int
+
+    @property
+    def command(self) -> str:
+        return (
+            f"python -m tests.crash --fault '{self.fault}' --times {self.times} --seed {self.seed} "
+            f"--sessions {self.sitters}"
+        )
+
+
+@dataclass
+class Outcome:
+    """``recovered_s``: of each blow. ``error`` tells why a run did not come to its end."""
+
+    run: Run
+    verdict: Verdict = field(default_factory=Verdict)
+    recovered_s: list[float] = field(default_factory=list)
+    error: str = ""
+    folder: str = ""
+
+    @property
+    def fine(self) -> bool:
+        return not self.error and self.verdict.fine and len(self.recovered_s) == self.run.times
+
+
+def carry_out(run: Run) -> Outcome:
+    """Run it. What fails leaves its folder."""
+    outcome, stage = Outcome(run), Stage(run.sitters, run.seed)
+    with _disk(run, stage):
+        try:
+            stage.begin()
+            blow = _blow(run, stage)
+            for _ in range(run.times):
+                outcome.recovered_s.append(blow())
+                stage.sees_more(ENTRIES_BETWEEN)
+            outcome.verdict = judge(stage)
+        except Exception as error:
+            outcome.error = f"{type(error).__name__}: {error}"
+        finally:
+            stage.close(keep=not outcome.fine)
+    outcome.folder = "" if outcome.fine else str(stage.daemon.folder)
+    return outcome
+
+
+def _disk(run: Run, stage: Stage) -> AbstractContextManager[bool]:
+    return small_disk(stage.daemon.config.data_dir, DISK_MB) if run.fault == "fill" else nullcontext(True)
+
+
+def _blow(run: Run, stage: Stage) -> Callable[[], float]:
+    draw = random.Random(run.seed)
+    if run.fault in KILLED:
+        return Killer(stage, run.fault, draw).strike
+    strike = (RUNNING | DAMAGE)[run.fault]
+    return lambda: stage.hurt(lambda: strike(stage, draw))
+
+
+FAULTS = (*KILLED, *RUNNING, *DAMAGE)
+
+
+def summary(outcomes: list[Outcome]) -> str:
+    """Return a line of the table for the runs of one fault."""
+    recovered = [it for outcome in outcomes for it in outcome.recovered_s]
+    verdicts = [it.verdict for it in outcomes]
+    sums = [sum(getattr(it, name) for it in verdicts) for name in ("lost", "duplicated", "destroyed", "rows")]
+    times = (
+        f"{statistics.median(recovered):9.2f} {max(recovered):9.2f}" if recovered else f"{'-':>9} {'-':>9}"
+    )
+    wrong = sum(len(it.told) for it in verdicts) + sum(not it.fine and not it.verdict.told for it in outcomes)
+    counts = "".join(f"{it:11,}" for it in (*sums, wrong))
+    return f"{outcomes[0].run.fault:12}{len(recovered):6}{counts} {times}"
+
+
+HEADER = (
+    f"{'fault':12}{'times':>6}{'lost':>11}{'duplicated':>11}{'destroyed':>11}{'rows':>11}{'wrong':>11} "
+    f"{'median s':>9} {'max s':>9}"
+)

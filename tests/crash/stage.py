@@ -1,0 +1,124 @@
+"""A real daemon before a city of people, to be hurt; and how long it takes until it is well again."""
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from engine.actors.records import place
+from engine.daemon.common import INGEST_STATUS
+from engine.storage.journal import RedisJournal
+from engine.storage.status import StatusBoard
+from tests.crash.witness import Witness
+from tests.daemon.replay import cursor_of
+from tests.daemon.running import Daemon, Simulator, until
+
+CRASHED_S = 90.0  # a daemon that is not well again by then will not be
+TRUTH_S = 60.0
+
+
+class CitySimulator(Simulator):
+    """``city_process`` as a process."""
+
+    script = (str(Path(__file__).with_name("city_process.py")),)
+
+    def truth(self) -> dict[str, Any]:
+        """Return what happened; of a large city that takes a while to say."""
+        answer = httpx.get(f"{self.url}/sim/truth", trust_env=False, timeout=TRUTH_S)
+        answer.raise_for_status()
+        return answer.json()
+
+
+class Stage:
+    """The simulator, the daemon and the witness of one run.
+
+    ``environ``: more of it for the daemon. ``acknowledged``: up to which seq the ingest was told that its
+    entries are durable, by source. ``taken_at``: where the ledger stood when a fault last destroyed what was
+    journaled, None if none did. After ``close`` nothing is left but, if ``keep``, the daemon's folder.
+    """
+
+    def __init__(
+        self, sitters: int, seed: int, actions_per_s: float = 60.0, environ: dict[str, str] | None = None
+    ) -> None:
+        self._beside = Path(tempfile.mkdtemp(prefix="rollcall-city-"))
+        self.city = CitySimulator(self._beside, sitters=sitters, seed=seed, actions_per_s=actions_per_s)
+        discord = {"api_base_url": self.city.url, "gateway": "discord"}
+        tables = {"discord": discord, "log": {"level": "info", "format": "json"}}
+        self.daemon = Daemon(tables, {"DISCORD_TOKEN": "simulator"} | (environ or {}))
+        self.witness = Witness(self.daemon.config.redis_url)
+        self.acknowledged: dict[str, int] = {}
+        self.taken_at: tuple[int, ...] | None = None
+        self._board = StatusBoard(self.daemon.config.redis_url)
+
+    def begin(self) -> None:
+        """Start, and wait until everybody who was there is in the ledger."""
+        self.daemon.program = self.daemon.start("run")
+        self.well_again("0-0")
+        self.witness.start()
+        until(lambda: self.witness.seen, "a witness at work")
+        self.sees_more()
+
+    def hurt(self, blow: Any) -> float:
+        """Strike; return how many seconds it then took to be well again."""
+        self.note_acknowledged()
+        before = self.last_id()
+        struck = time.monotonic()
+        blow()
+        self.well_again(before)
+        return time.monotonic() - struck
+
+    def well_again(self, before: str) -> None:
+        """Wait until the daemon is ready and has committed all that is journaled by then, new entries too."""
+        until(self.daemon.ready_or_over, "a ready daemon", CRASHED_S)
+        assert self.daemon.program.exit_code is None, "the daemon has ended"
+        until(lambda: place(self.last_id()) > place(before), "a fresh entry", CRASHED_S)
+        goal = place(self.last_id())
+        until(lambda: self.cursor() >= goal, "all of the journal committed", CRASHED_S)
+        until(self.daemon.ready, "a daemon that is still ready", CRASHED_S)
+
+    def sees_more(self, entries: int = 20) -> None:
+        """Wait until the witness has seen some more."""
+        goal = len(self.witness.seen) + entries
+        until(lambda: len(self.witness.seen) >= goal, "entries")
+
+    def last_id(self) -> str:
+        """Return the newest entry's id, as soon as somebody can tell."""
+        return until(self._last_id, "a journal that answers", CRASHED_S)
+
+    def _last_id(self) -> str | None:
+        journal = RedisJournal(self.daemon.config.redis_url, 0)
+        try:
+            return journal.last_id()
+        except ConnectionError:
+            return None
+        finally:
+            journal.close()
+
+    def cursor(self) -> tuple[int, ...]:
+        return place(cursor_of(self.daemon.config.database))
+
+    def note_acknowledged(self) -> None:
+        """Note up to which seq the ingest's writer was told that its entries are durable."""
+        try:
+            told = self._board.read(INGEST_STATUS) or {}
+        except ConnectionError:
+            return
+        waiting = told.get("journal_buffered", 0) + told.get("journal_spooled", 0)
+        for source in {it["connection"].partition("/")[0] for it in told.get("shards", ())} - {""}:
+            known = self.acknowledged.get(source, 0)
+            self.acknowledged[source] = max(known, told["journal_appended"] - waiting)
+
+    def close(self, *, keep: bool = False) -> None:
+        """End all that was started."""
+        self.witness.close()
+        self._board.close()
+        self.city.end()
+        if keep:
+            for it in (self.daemon.program, *self.daemon.orphans()):
+                it.kill()
+        else:
+            self.daemon.end()
+        shutil.rmtree(self._beside, ignore_errors=True)
