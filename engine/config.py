@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from pydantic import SecretStr, ValidationError
 
@@ -189,8 +189,9 @@ class Config:
             self.webhook_secret,
             self.notice_secret,
         ]
-        in_url = urlsplit(self.storage.redis).password
-        return (*(value.get_secret_value() for value in values if value), *([in_url] if in_url else []))
+        urls = (self.storage.redis, self.events.webhook_url, self.trackers.webhook_url)
+        in_urls = [it for url in urls for it in _passwords(url)]
+        return (*(value.get_secret_value() for value in values if value), *in_urls)
 
     @property
     def rules(self) -> "Rules":
@@ -230,6 +231,16 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
         problem = f"is too long for a Unix socket, {_SOCKET_PATH_MAX} bytes at most"
         raise ConfigError([f"{path}: api.socket: {problem} (got {shown(str(config.api_socket))})"])
     return config
+
+
+def _passwords(url: str) -> list[str]:
+    """Return the passwords in a URL, as they stand there and as they are meant."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a host that cannot be; whoever connects will say so
+        return []
+    found = [parts.password or "", *(it[9:] for it in parts.query.split("&") if it.startswith("password="))]
+    return [it for written in found if written for it in (written, unquote(written))]
 
 
 def _with_secrets(config: Config, environ: Mapping[str, str]) -> Config:

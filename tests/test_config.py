@@ -136,6 +136,20 @@ def test_a_password_in_the_url_stays_out_of_every_repr(loaded):
     assert "hunter2" in config.secrets
 
 
+@pytest.mark.parametrize(
+    ("table", "url"),
+    [
+        ("storage", "redis = 'redis://:p%2Fw@db'"),
+        ("storage", "redis = 'unix:///run/x.sock?db=0&password=p%2Fw'"),
+        ("events", "webhook_url = 'https://me:p%2Fw@host/path'"),
+        ("trackers", "on_expiry = 'notify'\nwebhook_url = 'https://me:p%2Fw@host/path'"),
+    ],
+)
+def test_a_password_in_any_url_is_known_as_a_secret_however_it_is_written(loaded, table, url):
+    config = loaded(f"[{table}]\n{url}", {"ROLLCALL_WEBHOOK_SECRET": "x"})
+    assert {"p%2Fw", "p/w"} <= set(config.secrets)
+
+
 def test_paths_are_relative_to_the_file_not_to_the_current_folder(loaded, tmp_path, monkeypatch):
     monkeypatch.chdir("/")
     config = loaded("[storage]\ndata_dir = 'here/../there'\ndatabase = 'x.db'")

@@ -2,6 +2,8 @@ import os
 import stat
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from engine import directories
 from engine.config import ConfigError, load
@@ -57,3 +59,26 @@ def test_a_second_daemon_is_refused_with_the_pid_of_the_first(config, capsys):
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert f"is in use by pid {os.getpid()}" in err
+
+
+@pytest.mark.parametrize("holds", [[], ["rollcall.lock"], ["x.db", "notes"]])
+def test_a_data_directory_that_others_may_enter_is_closed_and_that_is_told_once(config, holds, monkeypatch):
+    monkeypatch.setattr(directories, "_log", structlog.get_logger())  # another test's may be bound already
+    config.data_dir.mkdir(parents=True)
+    config.data_dir.chmod(0o755)
+    for name in holds:
+        (config.data_dir / name).touch()
+    with capture_logs() as logs:
+        directories.prepare(config)
+        directories.prepare(config)
+    assert stat.S_IMODE(config.data_dir.stat().st_mode) == 0o700
+    assert [(it["event"], it["mode_before"]) for it in logs] == [("data_dir_closed", "755")]
+
+
+def test_a_folder_of_others_is_refused_as_data_directory_and_left_as_it_is(config):
+    config.data_dir.mkdir(parents=True)
+    config.data_dir.chmod(0o755)
+    (config.data_dir / "holiday.jpg").touch()
+    with pytest.raises(ConfigError, match=r"storage\.data_dir: others may enter .* \(mode 755\): choose a "):
+        directories.prepare(config)
+    assert stat.S_IMODE(config.data_dir.stat().st_mode) == 0o755

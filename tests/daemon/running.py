@@ -22,7 +22,7 @@ from engine.processes.control import ControlError, ask
 ROLLCALL = str(Path(sys.executable).with_name("rollcall"))
 DEADLINE_S = 30.0
 TOKEN = "a-token-for-tests"
-_SECRETS = ("DISCORD_TOKEN", "ROLLCALL_TOKEN", "REDIS_PASSWORD")
+_SECRETS = ("DISCORD_TOKEN", "ROLLCALL_TOKEN", "REDIS_PASSWORD", "ROLLCALL_WEBHOOK_SECRET")
 
 
 def until(condition, what, timeout_s=DEADLINE_S, every_s=0.02):
