@@ -5,12 +5,10 @@ import time
 from typing import TYPE_CHECKING
 
 from engine.actors.aftermath import Answers
-from engine.commands import NotCommitted
+from engine.commands import NotCommitted, Request
 from engine.domain.event_effects import Answer
-from engine.domain.event_inputs import EventInput
 from engine.domain.ids import DISCORD_EPOCH_MS
 from engine.domain.inputs import MemberForgotten
-from engine.domain.tracker_inputs import PlayerReported
 from engine.storage.protocols import Appender, StorageError
 
 if TYPE_CHECKING:
@@ -45,7 +43,7 @@ class Desk:
             self._last_id = max(self._last_id + 1, fresh)
             return self._last_id
 
-    def carry_out(self, request: EventInput | MemberForgotten | PlayerReported) -> Answer:
+    def carry_out(self, request: Request) -> Answer:
         """Append a request and wait for its outcome. Raises ``NotCommitted``."""
         request_id: str = getattr(request, "request_id", "")
         # A person is forgotten by each partition in its own guilds.

@@ -11,18 +11,18 @@ from engine.api.errors import InvalidField, Refused
 from engine.api.event_requests import fields_of
 from engine.api.event_schemas import EventDraft, EventTerms
 from engine.api.reads import Reads
-from engine.commands import Commands, NotCommitted
+from engine.commands import Commands, NotCommitted, Request
 from engine.domain.event_effects import Answer
 from engine.domain.event_inputs import (
     CancelEvent,
     ChangeEvent,
     CreateEvent,
-    EventInput,
     RescoreEvent,
     StartEvent,
     StopEvent,
 )
 from engine.domain.inputs import MemberForgotten
+from engine.domain.retrial_inputs import LettersRetried, QuarantineLifted
 from engine.domain.tracker_inputs import PlayerReported
 from engine.domain.tracking import PlayerState
 from engine.domain.views import seconds
@@ -83,6 +83,27 @@ class EventWrites:
         desk = self._desk()
         self._carry_out(PlayerReported(desk.now(), guild_id, state.value, str(desk.new_id())))
 
+    def retry(self, guild_id: int, actor: str, journal_ids: list[str]) -> dict[str, int]:
+        """Take dead letters of one actor again; return how many were ``retried`` and ``refused``."""
+        desk = self._desk()
+        request = LettersRetried(desk.now(), guild_id, actor, tuple(journal_ids), str(desk.new_id()))
+        return self._carry_out(request).detail
+
+    def lift(self, guild_id: int, actor: str) -> dict[str, int]:
+        """Let an actor out of quarantine; return how many of its letters were ``retried`` and ``refused``."""
+        desk = self._desk()
+        return self._carry_out(QuarantineLifted(desk.now(), guild_id, actor, str(desk.new_id()))).detail
+
+    def override(self, kind: SubjectKind, subject_id: int, wanted: Override | None) -> None:
+        """Let something be different for a player (by its guild) or an active event; None: nothing any more."""
+        desk, it = self._desk(), wanted or Override()
+        guild_id = int(self._event(subject_id)["guildId"]) if kind is SubjectKind.EVENT else subject_id
+        terms = (it.timeout_ms, it.trackers, it.exempt)
+        request = SubjectOverridden(
+            desk.now(), guild_id, kind, subject_id, *terms, str(desk.new_id()), kept=wanted is not None
+        )
+        self._carry_out(request)
+
     def _make(self, draft: EventDraft, guild_id: int, event_id: int) -> Row:
         self._check_guild(draft.guild_id)
         self._check_channels(guild_id, draft.voice_channel_ids)
@@ -117,7 +138,7 @@ class EventWrites:
                 told = f"the guild has no voice or stage channel of the id {channel_id}"
                 raise InvalidField("voiceChannelIds", told)
 
-    def _carry_out(self, request: EventInput | MemberForgotten | PlayerReported) -> Answer:
+    def _carry_out(self, request: Request) -> Answer:
         if not self._waiting.acquire(blocking=False):
             raise NotCommitted(f"{WAITING_MAX} requests wait for the engine already: try again")
         try:

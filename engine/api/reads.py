@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from engine.storage.queries import EventFilter, Page, Row, SessionFilter
+from engine.storage.queries import EventFilter, LetterFilter, Page, Row, SessionFilter
 
 
 class Reads(Protocol):
@@ -51,6 +51,21 @@ class Reads(Protocol):
 
         ``userId userName awardedAt distributor status(recorded|pending|delivered|failed) detail``
         """
+        ...
+
+    def dead_letters(self, wanted: LetterFilter, *, limit: int, cursor: str | None) -> Page:
+        """Return a page of dead letters, the last one kept first. Raises ``InvalidCursor``.
+
+        ``journalId partition actor guildId kind entryAt at reason bytes retriedAt``
+        """
+        ...
+
+    def retriable(self, wanted: LetterFilter) -> dict[tuple[int, str], list[str]]:
+        """Return the journal ids of the letters that may be taken again, by guild and actor."""
+        ...
+
+    def quarantines(self) -> dict[str, int]:
+        """Return the guild of each actor that is quarantined."""
         ...
 
     def event_stats(self, event_id: int) -> Row | None:

@@ -5,9 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
+from engine.cli import dead_letters
 from engine.cli.options import AsJson, ConfigFile
 
 app = typer.Typer(help="Look inside the running daemon.", rich_markup_mode=None, add_completion=False)
+app.add_typer(dead_letters.app, name="dead-letters")
+app.command()(dead_letters.lift)
 
 
 @app.callback(invoke_without_command=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from peewee import SqliteDatabase, ValuesList
 
-from engine.domain import views
-from engine.storage import event_queries, participant_queries, statistics
+from engine.storage import event_queries, letter_queries, participant_queries, statistics
 from engine.storage.database import faults, open_readonly
 from engine.storage.event_queries import EventFilter
+from engine.storage.letter_queries import LetterFilter
 from engine.storage.models import Channel, DeadLetter, Guild, Outbox, Session
 from engine.storage.pages import InvalidCursor, Page, Row, fetched
 from engine.storage.session_queries import SessionFilter, open_by_guild, session, sessions
@@ -22,6 +22,7 @@ from engine.storage.session_queries import SessionFilter, open_by_guild, session
 __all__ = [
     "EventFilter",
     "InvalidCursor",
+    "LetterFilter",
     "Page",
     "Row",
     "SessionFilter",
@@ -43,25 +44,9 @@ def overview(database: SqliteDatabase) -> dict[str, int]:
             "openSessions": opened,
             "closedSessions": everything - opened,
             "guilds": Guild.select().where(Guild.present).count(database),
-            "deadLetters": DeadLetter.select().count(database),
+            "deadLetters": DeadLetter.select().where(DeadLetter.retried_at.is_null()).count(database),
             "outboxPending": Outbox.select().where(Outbox.status == "pending").count(database),
         }
-
-
-def dead_letters(database: SqliteDatabase, limit: int = 100) -> list[Row]:
-    """Return the journal entries that could not take effect, the latest first."""
-    query = DeadLetter.select().order_by(DeadLetter.at.desc(), DeadLetter.journal_id.desc()).limit(limit)
-    return [
-        {
-            "journalId": row["journal_id"],
-            "partition": row["partition"],
-            "guildId": None if row["guild_id"] is None else str(row["guild_id"]),
-            "reason": row["reason"],
-            "at": views.iso(row["at"]),
-            "bytes": len(row["entry"]),
-        }
-        for row in fetched(database, query)
-    ]
 
 
 def guild_names(database: SqliteDatabase, guild_ids: Iterable[int]) -> dict[int, str]:
@@ -178,6 +163,21 @@ class SqlReads:
         """Return a page of an event's badges by their users' ids, or None. Raises ``InvalidCursor``."""
         with self._database() as database:
             return participant_queries.badges(database, event_id, limit=limit, cursor=cursor)
+
+    def dead_letters(self, wanted: LetterFilter, *, limit: int = 100, cursor: str | None = None) -> Page:
+        """Return a page of dead letters, the last one kept first. Raises ``InvalidCursor``."""
+        with self._database() as database:
+            return letter_queries.dead_letters(database, wanted, limit=limit, cursor=cursor)
+
+    def retriable(self, wanted: LetterFilter) -> dict[tuple[int, str], list[str]]:
+        """Return the journal ids of the letters that may be taken again, by guild and actor."""
+        with self._database() as database:
+            return letter_queries.retriable(database, wanted)
+
+    def quarantines(self) -> dict[str, int]:
+        """Return the guild of each actor that is quarantined."""
+        with self._database() as database:
+            return letter_queries.quarantines(database)
 
     def event_stats(self, event_id: int) -> Row | None:
         """Return how an event went, or goes by now; None: no such event."""

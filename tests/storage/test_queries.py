@@ -46,17 +46,6 @@ def test_names_outlive_their_channels(write, path):
         assert queries.channel_names(database, []) == {}
 
 
-def test_dead_letters_are_listed_the_latest_first(write, path):
-    letters = [DeadLetter("1-0", None, b"abc", "checksum", T), DeadLetter("2-0", GUILD, b"", "failed", T + 1)]
-    write(dead_letters=letters)
-    with closing(open_readonly(path)) as database:
-        assert [(it["journalId"], it["guildId"], it["bytes"]) for it in queries.dead_letters(database)] == [
-            ("2-0", str(GUILD), 0),
-            ("1-0", None, 3),
-        ]
-        assert len(queries.dead_letters(database, limit=1)) == 1
-
-
 def test_without_a_ledger_reading_says_what_to_do(tmp_path):
     with pytest.raises(StorageError, match="rollcall run"):
         SqlReads(tmp_path / "none.db").overview()
