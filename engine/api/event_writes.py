@@ -94,16 +94,6 @@ class EventWrites:
         desk = self._desk()
         return self._carry_out(QuarantineLifted(desk.now(), guild_id, actor, str(desk.new_id()))).detail
 
-    def override(self, kind: SubjectKind, subject_id: int, wanted: Override | None) -> None:
-        """Let something be different for a player (by its guild) or an active event; None: nothing any more."""
-        desk, it = self._desk(), wanted or Override()
-        guild_id = int(self._event(subject_id)["guildId"]) if kind is SubjectKind.EVENT else subject_id
-        terms = (it.timeout_ms, it.trackers, it.exempt)
-        request = SubjectOverridden(
-            desk.now(), guild_id, kind, subject_id, *terms, str(desk.new_id()), kept=wanted is not None
-        )
-        self._carry_out(request)
-
     def _make(self, draft: EventDraft, guild_id: int, event_id: int) -> Row:
         self._check_guild(draft.guild_id)
         self._check_channels(guild_id, draft.voice_channel_ids)
