@@ -3,7 +3,16 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from engine.trackers import TrackerContext, TrackerRuntime, TrackerSpecs, load, runtime, worker
+from engine.trackers import (
+    PlayerRegistry,
+    TrackerContext,
+    TrackerRuntime,
+    TrackerSpecs,
+    VoiceView,
+    load,
+    runtime,
+    worker,
+)
 from engine.trackers.loading import Loaded, LoadedTracker
 from engine.trackers.restarts import Restarts
 from tests.trackers.stage import Stage
@@ -19,6 +28,16 @@ def stage():
 @pytest.fixture
 def context(stage):
     return TrackerContext("own", stage, stage, stage.now)
+
+
+@pytest.fixture
+def voice(stage):
+    return VoiceView(stage)
+
+
+@pytest.fixture
+def players(stage):
+    return PlayerRegistry(stage, stage, stage.now)
 
 
 @pytest.fixture
@@ -41,26 +60,48 @@ def _watchful(monkeypatch):
 
 
 @pytest.fixture
-def run(stage):
-    """Run trackers, given as objects, or as specs; each is stopped in the end."""
-    running = []
+def runtime_of(stage):
+    """Make runtimes, not yet started, of what was loaded; each is stopped in the end."""
+    made = []
+
+    def make(loaded):
+        made.append(TrackerRuntime(loaded, stage, stage, stage.now))
+        return made[-1]
+
+    yield make
+    for it in made:
+        it.stop()
+
+
+@pytest.fixture
+def run(stage, runtime_of):
+    """Run trackers, given as objects, or as specs."""
 
     def run(*trackers, specs=None, **more):
-        if specs is not None:
-            loaded = load(specs, stage.now)
-        else:
-            loaded = Loaded(TrackerSpecs(**more), stage.now)
-            for it in trackers:
-                label = it.options.label or type(it).__name__
-                loaded.trackers.append(LoadedTracker(label, type(it).__name__, it.options, it))
-        it = TrackerRuntime(loaded, stage, stage, stage.now)
-        running.append(it)
+        loaded = Loaded(TrackerSpecs(**more), stage.now) if specs is None else load(specs, stage.now)
+        for it in trackers:
+            label = it.options.label or type(it).__name__
+            loaded.trackers.append(LoadedTracker(label, type(it).__name__, it.options, it))
+        it = runtime_of(loaded)
         it.start()
         return it
 
-    yield run
-    for it in running:
-        it.stop()
+    return run
+
+
+@pytest.fixture
+def tell(stage, runtime_of):
+    """Start a runtime with these listeners, and return it."""
+
+    def tell(*listeners, start=True):
+        loaded = Loaded(TrackerSpecs(), stage.now)
+        loaded.listeners.update({f"listener-{number}": it for number, it in enumerate(listeners)})
+        it = runtime_of(loaded)
+        if start:
+            it.start()
+        return it
+
+    return tell
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Listeners: told of each subject in order, of different ones side by side, asked before an expiry."""
+"""Listeners are told of each subject in order, of different ones side by side."""
 
 import asyncio
 import threading
@@ -6,15 +6,14 @@ import threading
 import pytest
 from structlog.testing import capture_logs
 
-from engine.domain.tracker_effects import TellListeners, TransitionKind
-from engine.domain.tracker_inputs import ExpiryDecided
-from engine.domain.tracking import Decision, SubjectKind, SubjectState
-from engine.trackers import EXPIRE, IGNORE, Tracker, TrackerOptions, TrackerRuntime, TrackerSpecs, postpone
+from engine.domain.tracker_effects import TransitionKind
+from engine.domain.tracking import SubjectKind
+from engine.trackers import Tracker, TrackerOptions, TrackerSpecs
 from engine.trackers import deliverer as module
 from engine.trackers.loading import Loaded, LoadedTracker
 from tests.trackers.stage import GUILD, T
+from tests.trackers.tellings import listener, told
 
-D = T + 30_000
 METHODS = {
     TransitionKind.TRACKED: "player_tracked",
     TransitionKind.TRACKER_INACTIVE: "tracker_inactive",
@@ -24,42 +23,6 @@ METHODS = {
     TransitionKind.PAUSE: "player_paused",
     TransitionKind.RESUME: "player_resumed",
 }
-
-
-def told(what=TransitionKind.ACTIVE, subject_id=GUILD, at=T, kind=SubjectKind.PLAYER, **more):
-    return TellListeners(GUILD, kind, subject_id, what, at, SubjectState.ACTIVE, **more)
-
-
-def expiring(subject_id=GUILD, deadline=D):
-    return told(TransitionKind.EXPIRING, subject_id, D, deadline=deadline)
-
-
-def listener(**methods):
-    """Make a listener of functions of a snapshot."""
-    return type("Own", (), {name: staticmethod(call) for name, call in methods.items()})()
-
-
-@pytest.fixture
-def tell(stage):
-    """Start a runtime with these listeners, and return it."""
-    running = []
-
-    def tell(*listeners, start=True):
-        loaded = Loaded(TrackerSpecs(), stage.now)
-        loaded.listeners.update({f"listener-{number}": it for number, it in enumerate(listeners)})
-        it = TrackerRuntime(loaded, stage, stage, stage.now)
-        running.append(it)
-        if start:
-            it.start()
-        return it
-
-    yield tell
-    for it in running:
-        it.stop()
-
-
-def decisions(stage):
-    return [(it.subject_id, Decision(it.decision), it.postpone_ms) for it in stage.told(ExpiryDecided)]
 
 
 @pytest.mark.parametrize("is_async", [False, True])
@@ -167,7 +130,7 @@ def test_one_that_raises_is_logged_and_skips_nobody(tell, until, is_async, error
     until(lambda: (it.deliveries.failed, it.deliveries.told) == (2, 2))
 
 
-def test_a_tracker_with_the_methods_is_a_listener(stage, run, until):
+def test_a_tracker_with_the_methods_is_a_listener(stage, runtime_of, until):
     class Both(Tracker):
         options = TrackerOptions.realtime("both")
         seen = ()
@@ -182,108 +145,10 @@ def test_a_tracker_with_the_methods_is_a_listener(stage, run, until):
     loaded = Loaded(TrackerSpecs(), stage.now)
     loaded.trackers.append(LoadedTracker("both", "Both", both.options, both))
     loaded.listeners["both"] = both
-    it = TrackerRuntime(loaded, stage, stage, stage.now)
+    it = runtime_of(loaded)
     it.start()
     it.deliver(told())
     until(lambda: both.seen)
-    it.stop()
-
-
-@pytest.mark.parametrize(
-    ("returned", "decided"),
-    [
-        (None, (Decision.EXPIRE, 0)),
-        ("expire", (Decision.EXPIRE, 0)),
-        (EXPIRE, (Decision.EXPIRE, 0)),
-        ("ignore", (Decision.IGNORE, 0)),
-        (IGNORE, (Decision.IGNORE, 0)),
-        (postpone(90), (Decision.POSTPONE, 90_000)),
-    ],
-)
-def test_a_listener_decides_and_it_is_journaled(tell, stage, until, returned, decided):
-    async def later(_snapshot):
-        return returned
-
-    it = tell(listener(player_expiring=lambda _snapshot: None), listener(player_expiring=later))
-    stage.at = D + 7
-    it.deliver(expiring())
-    until(lambda: stage.told(ExpiryDecided))
-    assert stage.told(ExpiryDecided) == [ExpiryDecided(D + 7, GUILD, 0, GUILD, D, *decided)]
-
-
-def test_the_first_that_does_not_say_expire_decides_and_the_rest_is_not_asked(tell, stage, until):
-    asked = []
-
-    def says(answer):
-        def method(_snapshot):
-            asked.append(answer)
-            return answer
-
-        return listener(player_expiring=method)
-
-    it = tell(says(None), says("expire"), says(postpone(5)), says("ignore"))
-    it.deliver(expiring())
-    until(lambda: stage.told(ExpiryDecided))
-    assert decisions(stage) == [(GUILD, Decision.POSTPONE, 5_000)]
-    assert asked == [None, "expire", postpone(5)]
-
-
-def test_one_that_raises_or_talks_nonsense_has_not_decided(tell, stage, until):
-    def fail(_snapshot):
-        raise LookupError("undecided")
-
-    it = tell(
-        listener(player_expiring=fail),
-        listener(player_expiring=lambda _snapshot: 5),
-        listener(player_expiring=lambda _snapshot: "ignore"),
-    )
-    with capture_logs() as logs:
-        it.deliver(expiring())
-        until(lambda: stage.told(ExpiryDecided))
-    assert decisions(stage) == [(GUILD, Decision.IGNORE, 0)]
-    assert [log["reason"] for log in logs if log["event"] == "listener_failed"] == [
-        "LookupError: undecided",
-        "ValueError: player_expiring may return None, 'expire', 'ignore' or postpone(s), not 5",
-    ]
-
-
-def test_where_nobody_wants_to_be_asked_it_expires(tell, stage):
-    tell(listener(player_active=print)).deliver(expiring())
-    assert decisions(stage) == [(GUILD, Decision.EXPIRE, 0)]
-
-
-def test_a_slow_decision_holds_up_no_other(tell, stage, until):
-    gate = threading.Event()
-
-    def decide(snapshot):
-        if snapshot.subject_id == GUILD:
-            gate.wait(20)
-            return "ignore"
-        return None
-
-    it = tell(listener(player_expiring=decide))
-    it.deliver(expiring())
-    it.deliver(expiring(11))
-    until(lambda: decisions(stage))
-    gate.set()
-    until(lambda: len(decisions(stage)) == 2)
-    assert decisions(stage) == [(11, Decision.EXPIRE, 0), (GUILD, Decision.IGNORE, 0)]
-
-
-def test_a_decision_that_the_journal_does_not_take_is_told(tell, stage, until):
-    it = tell(listener(player_expiring=lambda _snapshot: None, player_active=lambda _snapshot: None))
-    stage.refuses = RuntimeError("full")
-    with capture_logs() as logs:
-        it.deliver(expiring())
-        it.deliver(told())
-        until(lambda: it.deliveries.told == 2)
-    assert [log["event"] for log in logs] == ["decision_lost"]
-
-
-@pytest.mark.parametrize("seconds", [0, -1, float("inf")])
-def test_it_is_postponed_by_some_time(seconds):
-    with pytest.raises(ValueError, match="seconds must be above 0 and finite"):
-        postpone(seconds)
 
 
 def test_what_waits_is_bounded_by_subject_and_what_is_too_much_is_told_once(tell, until, monkeypatch):
@@ -329,9 +194,10 @@ def test_many_subjects_are_told_a_bounded_number_at_once(tell, until, monkeypatc
         within -= 1
         seen += 1
 
-    it = tell(listener(player_active=count))
+    it = tell(listener(player_active=count), start=False)
     for subject_id in range(50):
         it.deliver(told(subject_id=subject_id))
+    it.start()
     until(lambda: seen == 50)
     assert most == 3
 
@@ -375,7 +241,7 @@ def test_a_stop_does_not_wait_for_ever(tell, until):
     it = tell(listener(player_active=hang))
     for subject_id in (GUILD, 11, 11):
         it.deliver(told(subject_id=subject_id))
-    entered.wait(20)
+    assert entered.wait(20)
     it.stop(timeout_s=0.05)
-    assert not it._deliverer._thread.is_alive()
+    until(lambda: not it._deliverer._thread.is_alive())
     gate.set()
