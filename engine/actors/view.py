@@ -30,6 +30,8 @@ class Lookups(NamedTuple):
     live: Callable[[], Described]
     deliveries: Callable[[], dict[str, float]] = dict
     trackers: Callable[[], list[Described]] = list
+    storage: Callable[[], Described] = dict  # what there is to say of the ledger's keeping
+    samples: Callable[[], Iterable[Sample]] = tuple
 
 
 class EngineView:
@@ -61,6 +63,7 @@ class EngineView:
             "eventActors": sum(len(inside.events.children) for inside in self._engine.inside),
             "quarantined": sorted(self._engine.roster().quarantined),
             **self._lookups.counts(),
+            **self._lookups.storage(),
         }
 
     def open_sessions(self) -> int:
@@ -166,6 +169,7 @@ class EngineView:
         yield from self._engine.aftermath.transitions.samples()
         yield from player_samples(list(self._engine.published.players.copy().values()))
         yield from tracker_samples(self._lookups.trackers())
+        yield from self._lookups.samples()
 
 
 def _described(children: ChildActors, key: int) -> Described:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from engine import directories
+from engine.daemon.backups import needed_after, overview, samples, sound_ledger, start_backups
 from engine.daemon.badges import start_badges
 from engine.daemon.common import FAILED, WRITER_CLOSE_S, source_of, stop_on_signals, writer
 from engine.daemon.lookups import active_events, lookups, mirrors
 from engine.daemon.notices import start_notices
 from engine.daemon.trackers import load_trackers, rules, start_trackers
 from engine.processes.lifeline import watch_parent
+from engine.storage.database import suspect_mark
 from engine.storage.lock import DataDirLock
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from engine.config import Config
     from engine.domain.rules import Rules
     from engine.inspection import Described, Inspection
+    from engine.storage.backups import Backups
     from engine.storage.protocols import Stores
 
 log = structlog.get_logger(__name__)
@@ -48,6 +51,7 @@ class Beside(NamedTuple):
     badges: "DeliveryStats"
     notices: "DeliveryStats"
     trackers: "Callable[[], list[Described]]"
+    backups: "Backups | None"
 
 
 def main(config: "Config") -> int:
@@ -63,7 +67,9 @@ def main(config: "Config") -> int:
         _wait_for_redis(config, stopping)
         if stopping.is_set():
             return 0
-        loaded, opened = load_trackers(config), _open_stores(config, stack)
+        sound_ledger(config)
+        backups = start_backups(config, stack)
+        loaded, opened = load_trackers(config), _open_stores(config, backups, stack)
         engine = _start_engine(config, opened, rules(config, loaded), stack)
         journal = writer(config, source_of("engine"), "engine.spool")
         journal.start()
@@ -73,12 +79,16 @@ def main(config: "Config") -> int:
             start_badges(config, engine, journal, stack),
             start_notices(config, engine, journal, stack),
             start_trackers(engine, loaded, opened, journal, stack),
+            backups,
         )
         _start_api(config, engine, beside, stack)
         while not stopping.wait(CHECK_EVERY_S):
             engine.check()
             if engine.failed.is_set():
                 log.error("engine_ends", reason=engine.reason)
+                return FAILED
+            if suspect_mark(config.database).exists():
+                log.error("engine_ends", reason=f"{config.database} is damaged: the next start looks at it")
                 return FAILED
     return 0
 
@@ -90,7 +100,7 @@ def tune_interpreter() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def stores(config: "Config", partition: int) -> "Stores":
+def stores(config: "Config", partition: int, backups: "Backups | None" = None) -> "Stores":
     """Open one partition's storage. Raises ``StorageError``."""
     from engine.storage.journal import RedisJournal
     from engine.storage.ledger import SqlLedger
@@ -105,6 +115,7 @@ def stores(config: "Config", partition: int) -> "Stores":
             partition,
             retention_ms=round(it.journal_retention_h * 3_600_000),
             max_entries=it.journal_max_entries,
+            needed_after=needed_after(backups, partition),
         ),
         SqlLedger(config.database, partition, it.partitions),
         RedisLiveState(url, partition, partitions=it.partitions),
@@ -112,10 +123,10 @@ def stores(config: "Config", partition: int) -> "Stores":
     )
 
 
-def _open_stores(config: "Config", stack: ExitStack) -> "list[Stores]":
+def _open_stores(config: "Config", backups: "Backups | None", stack: ExitStack) -> "list[Stores]":
     opened: list[Stores] = []
     for partition in range(config.storage.partitions):
-        opened.append(stores(config, partition))
+        opened.append(stores(config, partition, backups))
         stack.callback(opened[-1].ledger.close)
     return opened
 
@@ -143,6 +154,9 @@ def _start_api(config: "Config", engine: "Engine", beside: Beside, stack: ExitSt
 
     reads, mirrored = SqlReads(config.database), mirrors(config)
     told = lookups(config, mirrored, reads, (beside.badges, beside.notices), beside.trackers)
+    told = told._replace(
+        storage=partial(overview, config, beside.backups), samples=partial(samples, beside.backups)
+    )
     view: Inspection = EngineView(engine, told)
     token = config.api_token.get_secret_value() if config.api_token else None
     name = config.api.token_env

@@ -101,6 +101,7 @@ def back_up(
             _copy(ledger, partial, pause)
             if fault := first_fault(partial, thorough=True):
                 raise StorageError(_unsound(ledger, fault))
+            _wipe(partial)
             found = Backup(target, partial.stat().st_size, at, standings(partial))
     except OSError as error:
         raise StorageError(f"cannot write the backup {target}: {error.strerror or error}") from error
@@ -130,6 +131,11 @@ def _copy(ledger: Path, partial: Path, pause: Callable[[float], bool]) -> None:
     with _snapshot(ledger) as source, faults(partial), closing(_writing(partial)) as copy:
         source.backup(copy, pages=STEP_PAGES, progress=pace)
         copy.execute("PRAGMA journal_mode = delete")  # one file, that can be read from anywhere
+
+
+def _wipe(partial: Path) -> None:
+    """Leave nothing of the forgotten: a snapshot may be older than the ledger's own wiping."""
+    with faults(partial), closing(_writing(partial)) as copy:
         wipe(copy, partial, [user_id for (user_id,) in copy.execute("SELECT user_id FROM forgotten")])
 
 

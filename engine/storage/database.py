@@ -137,6 +137,9 @@ def faults(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, DatabaseError, InterfaceError) as error:
         raise _told(path, error) from error
+    except UnicodeDecodeError as error:  # SQLite's own words, of a schema that is no text any more
+        mark_suspect(path)
+        raise StorageError(_unusable(path, "its schema is no text")) from error
 
 
 def _told(path: Path, error: sqlite3.Error | PeeweeException) -> StorageError:

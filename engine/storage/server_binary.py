@@ -29,13 +29,13 @@ class ServerBinary:
     kind: str
     version: tuple[int, ...]
 
-    def check_append_only(self, file: Path, *options: str) -> subprocess.CompletedProcess[str]:
-        """Run the check-aof tool on a file; options: ``--fix``. Exit code 0: it is, or now is, valid."""
+    def check_snapshot(self, file: Path) -> subprocess.CompletedProcess[str]:
+        """Run the check-rdb tool on a snapshot. Exit code 0: it can be loaded, and its checksum is right."""
         # The tool is the server under another name, so it is there even where only the server is installed.
         return subprocess.run(  # noqa: S603 - our own binary, our own file
-            [f"{self.kind}-check-aof", *options, str(file)],
+            [f"{self.kind}-check-rdb", str(file)],
             executable=self.path,
-            input="y\n",
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",

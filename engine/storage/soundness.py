@@ -23,6 +23,7 @@ THOROUGH_BYTES = 64 << 20
 ALWAYS_BYTES = 2 << 30
 
 _MAGIC = b"SQLite format 3\0"
+_HEADER_BYTES = 100
 _ID_AT = 68
 _VERSIONS_AT = 18
 _VERSIONS = {
@@ -70,6 +71,8 @@ def first_fault(path: Path, *, thorough: bool) -> str:
             with faults(path):
                 raise
         fault = str(error)
+    except UnicodeDecodeError:  # the driver cannot read what SQLite says of it
+        fault = "its schema is no text"
     return " ".join(fault.split())
 
 
@@ -108,11 +111,11 @@ def _owner(path: Path, connection: sqlite3.Connection) -> str:
         ((owner,),) = connection.execute("PRAGMA application_id")
         ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema")
     except sqlite3.DatabaseError:
-        if _mentions(path, *_OURS):
-            raise
         with path.open("rb") as file:
-            is_other = file.read(len(_MAGIC)) == _MAGIC
-        what = "belongs to another program" if is_other else "is not a database"
+            header = file.read(_HEADER_BYTES)
+        if header[_ID_AT:][:4] == APPLICATION_ID.to_bytes(4) or _mentions(path, *_OURS):
+            raise
+        what = "belongs to another program" if header.startswith(_MAGIC) else "is not a database"
         raise StorageUnfit(f"{path} {what}: move it away, or point storage.database elsewhere") from None
     if owner == APPLICATION_ID or (not owner and not tables):
         return ""

@@ -2,7 +2,6 @@ import stat
 import subprocess
 
 import pytest
-from structlog.testing import capture_logs
 
 from engine.storage.embedded import EmbeddedServer
 from engine.storage.protocols import StorageError
@@ -93,49 +92,6 @@ class TestServer:
         (tmp_path / "file").touch()
         with pytest.raises(StorageError, match="cannot prepare"):
             EmbeddedServer(tmp_path / "file", tmp_path / "r.sock").prepare()
-
-
-class TestDamage:
-    @pytest.mark.parametrize(
-        ("damage", "kept"),
-        [
-            (lambda whole: whole[:-7], ENTRIES - 1),
-            (lambda whole: whole + bytes(4096), ENTRIES),
-            (lambda whole: whole + b"*3\r\n$4\r\nXADD\r\n", ENTRIES),
-        ],
-        ids=["torn tail", "zero tail", "half a command"],
-    )
-    def test_a_damaged_tail_costs_only_itself(self, server, damage, kept):
-        file = fill(server)
-        damaged = damage(file.read_bytes())
-        file.write_bytes(damaged)
-        with capture_logs() as logs:
-            server.start()
-        assert length(server) == kept
-        (told,) = [it for it in logs if it["event"] == "append_only_file_repaired"]
-        assert told["cut_bytes"] == len(damaged) - len(file.read_bytes())
-        (aside,) = server.embedded.dir.glob("*.damaged-1")
-        assert aside.read_bytes() == damaged
-
-    def test_garbage_in_the_middle_costs_what_follows_and_a_copy_stays(self, server):
-        file = fill(server)
-        whole = file.read_bytes()
-        middle = whole.index(b"*5\r\n", len(whole) // 2)
-        file.write_bytes(whole[:middle] + b"garbage!!" + whole[middle:])
-        server.start()
-        assert 0 < length(server) < ENTRIES
-        server.kill()
-        file.write_bytes(file.read_bytes() + bytes(10))
-        server.start()
-        assert len(list(server.embedded.dir.glob("*.damaged-*"))) == 2
-
-    def test_a_whole_file_is_not_touched(self, server):
-        file = fill(server)
-        whole = file.read_bytes()
-        with capture_logs() as logs:
-            server.start()
-        assert file.read_bytes() == whole
-        assert logs == []
 
 
 class TestBinary:
