@@ -3,6 +3,7 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
+from engine.domain.tracking import PlayerState
 from engine.trackers import (
     PlayerRegistry,
     TrackerContext,
@@ -15,7 +16,7 @@ from engine.trackers import (
 )
 from engine.trackers.loading import Loaded, LoadedTracker
 from engine.trackers.restarts import Restarts
-from tests.trackers.stage import Stage
+from tests.trackers.stage import GUILD, Stage
 
 PATIENCE_S = 20
 
@@ -102,6 +103,55 @@ def tell(stage, runtime_of):
         return it
 
     return tell
+
+
+@pytest.fixture
+def then(stage, until):
+    """Wait until the last mark of a subject is this, and the ``count``-th where that is said."""
+
+    def then(inactive, timeout_ms=None, count=None, subject_id=GUILD):
+        def is_so():
+            marks = [it for it in stage.marks if it[1] == subject_id]
+            return marks and marks[-1][2:] == (inactive, timeout_ms) and (count in (None, len(marks)))
+
+        until(is_so)
+
+    return then
+
+
+@pytest.fixture
+def settled(stage, until):
+    """Wait until all that was changed has been looked at: another guild's change is looked at after it."""
+    numbers = iter(range(1_000_000, 2_000_000))
+
+    def settled():
+        guild_id = next(numbers)
+        stage.play(guild_id, state=PlayerState.IDLE)
+        until(lambda: guild_id in [it[1] for it in stage.marks])
+
+    return settled
+
+
+@pytest.fixture
+def looked_at(stage, until, monkeypatch):
+    """Wait until a player that comes last has been looked at, and so all that came before it."""
+    looked = []
+    get = PlayerRegistry.get
+
+    def noted(self, guild_id):
+        player = get(self, guild_id)
+        looked.append(guild_id)
+        return player
+
+    monkeypatch.setattr(PlayerRegistry, "get", noted)
+    numbers = iter(range(2_000_000, 3_000_000))
+
+    def looked_at():
+        guild_id = next(numbers)
+        stage.play(guild_id)
+        until(lambda: guild_id in looked)
+
+    return looked_at
 
 
 @pytest.fixture

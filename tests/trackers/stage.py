@@ -62,6 +62,10 @@ class Stage:
         """What was committed, flat: (tracker, subject, inactive, timeout)."""
         return [(c.tracker, m.subject_id, m.inactive, m.timeout_ms) for c in self.commits for m in c.marks]
 
+    def said_of(self, subject_id=GUILD):
+        """Return what was said of a subject, in order: whether it is inactive."""
+        return [inactive for _, subject, inactive, _ in self.marks if subject == subject_id]
+
     @property
     def known(self):
         """The trackers as they were told last."""

@@ -6,11 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from engine.domain.tracker_inputs import TrackersKnown
-from engine.trackers import (
-    VoiceView,
-    restarts,
-    worker,
-)
+from engine.trackers import VoiceView, restarts, worker
 from engine.trackers.restarts import Restarts
 from engine.trackers.status import TrackerState
 from tests.trackers.plain import POLL, REAL, forever, is_in, say, status, tracker

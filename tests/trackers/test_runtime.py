@@ -7,12 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from engine.domain.tracker_inputs import ScopeCommitted, TrackersKnown
-from engine.trackers import (
-    ClassSpec,
-    TrackerRuntime,
-    TrackerSpecs,
-    load,
-)
+from engine.trackers import ClassSpec, TrackerRuntime, TrackerSpecs, load
 from engine.trackers.status import TrackerState
 from tests.trackers.plain import POLL, REAL, forever, say, status, tracker
 from tests.trackers.stage import GUILD, T

@@ -7,10 +7,7 @@ import threading
 import pytest
 from structlog.testing import capture_logs
 
-from engine.trackers import (
-    ScopeAlreadyActive,
-    TrackerContext,
-)
+from engine.trackers import ScopeAlreadyActive, TrackerContext
 from tests.trackers.stage import GUILD
 
 
