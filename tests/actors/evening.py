@@ -3,19 +3,8 @@
 from types import SimpleNamespace
 
 from engine.actors.desk import Desk
-from engine.domain.event_inputs import (
-    ChangeEvent,
-    CreateEvent,
-    EventFields,
-    StartEvent,
-    StopEvent,
-)
-from engine.domain.inputs import (
-    Channel,
-    GuildSnapshot,
-    VoiceFlags,
-    VoiceState,
-)
+from engine.domain.event_inputs import ChangeEvent, CreateEvent, EventFields, StartEvent, StopEvent
+from engine.domain.inputs import Channel, GuildSnapshot, VoiceFlags, VoiceState
 from engine.domain.rules import EventRules, Rules
 from tests.actors.inputs import GUILD, ROOM, beat, moved
 

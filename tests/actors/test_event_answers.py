@@ -3,13 +3,7 @@
 import pytest
 
 from engine.commands import NotCommitted
-from engine.domain.event_inputs import (
-    CancelEvent,
-    ChangeEvent,
-    EventFields,
-    StartEvent,
-    StopEvent,
-)
+from engine.domain.event_inputs import CancelEvent, ChangeEvent, EventFields, StartEvent, StopEvent
 from engine.domain.ids import DISCORD_EPOCH_MS
 from tests.actors.evening import EVENING, EVENT, RULES, created, desk_of, rows_of
 from tests.actors.inputs import GUILD, ROOM

@@ -4,9 +4,7 @@ import pytest
 
 from engine.actors import event as event_actor
 from engine.domain import event_step
-from engine.domain.event_inputs import (
-    RescoreEvent,
-)
+from engine.domain.event_inputs import RescoreEvent
 from engine.domain.event_step import Facts
 from tests.actors.evening import EVENING, EVENT, RULES, rows_of
 from tests.actors.inputs import GUILD

@@ -13,14 +13,7 @@ from engine.domain.event_inputs import (
     StartEvent,
     StopEvent,
 )
-from engine.domain.inputs import (
-    Channel,
-    ChannelDeleted,
-    Entry,
-    GuildChanged,
-    GuildLost,
-    GuildSnapshot,
-)
+from engine.domain.inputs import Channel, ChannelDeleted, Entry, GuildChanged, GuildLost, GuildSnapshot
 from engine.domain.rules import EventRules, Rules
 from engine.domain.tracker_inputs import (
     ExpiryDecided,

@@ -11,17 +11,7 @@ from engine.domain.event_effects import SaveEvent
 from engine.domain.participation import attendees, entries, score
 from tests.storage.forgetting import EVENT_ID, FORGET, GONE, NOTHING, OTHER, Forgetting, ForgettingOnSqlite
 from tests.storage.held import USERS, held, saved
-from tests.storage.ledgers import (
-    CSV,
-    EVENT,
-    GUILD,
-    T,
-    Writer,
-    awarded,
-    linked,
-    participant,
-    session,
-)
+from tests.storage.ledgers import CSV, EVENT, GUILD, T, Writer, awarded, linked, participant, session
 from tests.storage.ledgers import saved as seen
 
 

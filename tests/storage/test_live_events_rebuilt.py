@@ -4,10 +4,7 @@ import pytest
 
 from engine.domain.event_effects import SaveEvent
 from engine.domain.event_views import event_json
-from engine.storage.live_events import (
-    active_key,
-    participant_key,
-)
+from engine.storage.live_events import active_key, participant_key
 from tests.storage.live_effects import DECK, GUILD, OTHER, PIER, event, follow, keys, participant
 
 
