@@ -6,9 +6,9 @@ from engine.domain.event_effects import Answer
 from engine.domain.event_inputs import EventInput
 from engine.domain.inputs import MemberForgotten
 from engine.domain.retrial_inputs import RetrialInput
-from engine.domain.tracker_inputs import PlayerReported
+from engine.domain.tracker_inputs import PlayerReported, SubjectOverridden
 
-Request: TypeAlias = EventInput | MemberForgotten | PlayerReported | RetrialInput
+Request: TypeAlias = EventInput | MemberForgotten | PlayerReported | SubjectOverridden | RetrialInput
 
 
 class NotCommitted(Exception):  # noqa: N818 - a state that passes, not an error

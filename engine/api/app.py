@@ -12,6 +12,7 @@ from engine.api import (
     events,
     health,
     metrics,
+    overrides,
     places,
     players,
     sessions,
@@ -73,7 +74,18 @@ def create_app(  # noqa: PLR0913 - all that the routes stand on, each by its nam
 def _include_routes(app: FastAPI, require_token: bool) -> None:
     app.include_router(health.router, responses=documented(413))
     guarded = APIRouter()
-    for part in (sessions, events, attendance, places, players, users_privacy, dead_letters, debug, metrics):
+    for part in (
+        sessions,
+        events,
+        attendance,
+        places,
+        players,
+        overrides,
+        users_privacy,
+        dead_letters,
+        debug,
+        metrics,
+    ):
         guarded.include_router(part.router)
     shown = [Depends(_SHOWN_IN_OPENAPI)] if require_token else []
     refusals = documented(401, 413, 503) if require_token else documented(413, 503)

@@ -23,8 +23,8 @@ from engine.domain.event_inputs import (
 )
 from engine.domain.inputs import MemberForgotten
 from engine.domain.retrial_inputs import LettersRetried, QuarantineLifted
-from engine.domain.tracker_inputs import PlayerReported
-from engine.domain.tracking import PlayerState
+from engine.domain.tracker_inputs import PlayerReported, SubjectOverridden
+from engine.domain.tracking import Override, PlayerState, SubjectKind
 from engine.domain.views import seconds
 from engine.storage.queries import Row
 
@@ -37,7 +37,7 @@ Action: TypeAlias = type[StartEvent | StopEvent | CancelEvent | RescoreEvent]
 
 
 class EventWrites:
-    """Any thread may call. Each method but ``forget`` and ``report`` returns the event as committed.
+    """Any thread may call. Each method about an event returns the event as committed.
 
     All raise ``Refused`` where it cannot be, ``NotCommitted`` where the engine gives no answer in time, and
     ``StorageError``. Without ``commands`` nothing can be changed.
@@ -93,6 +93,16 @@ class EventWrites:
         """Let an actor out of quarantine; return how many of its letters were ``retried`` and ``refused``."""
         desk = self._desk()
         return self._carry_out(QuarantineLifted(desk.now(), guild_id, actor, str(desk.new_id()))).detail
+
+    def override(self, kind: SubjectKind, subject_id: int, wanted: Override | None) -> None:
+        """Let something be different for a player (by its guild) or an active event; None: nothing more."""
+        desk, it = self._desk(), wanted or Override()
+        guild_id = int(self._event(subject_id)["guildId"]) if kind is SubjectKind.EVENT else subject_id
+        terms = (it.timeout_ms, it.trackers, it.exempt)
+        request = SubjectOverridden(
+            desk.now(), guild_id, kind, subject_id, *terms, str(desk.new_id()), kept=wanted is not None
+        )
+        self._carry_out(request)
 
     def _make(self, draft: EventDraft, guild_id: int, event_id: int) -> Row:
         self._check_guild(draft.guild_id)

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from engine.domain.tracking import SubjectKind
 from engine.storage.queries import EventFilter, LetterFilter, Page, Row, SessionFilter
 
 
@@ -22,6 +23,21 @@ class Reads(Protocol):
 
     def channels(self, guild_id: int) -> list[Row]:
         """Return a guild's voice and stage channels: ``channelId``, ``guildId``, ``name``, ``kind``."""
+        ...
+
+    def player(self, guild_id: int) -> Row | None:
+        """Return a guild's player with what trackers say of it, or None.
+
+        ``guildId channelId since state(idle|playing|paused) pausedByUs
+        activity(active|suspected|inactive|expiring|expired) deadline override``
+        """
+        ...
+
+    def override(self, kind: SubjectKind, subject_id: int) -> Row | None:
+        """Return the run-time override of a player (by its guild) or an event: ``timeoutS trackers exempt``.
+
+        None: there is none.
+        """
         ...
 
     def event(self, event_id: int) -> Row | None:

@@ -30,6 +30,7 @@ COMMANDS = {
     ),
     "sessions": Command("sessions", "sessions", "List voice sessions, open and past, the latest join first."),
     "events": Command("events", "app", "Hold events, and see who attended."),
+    "override": Command("overrides", "override", "Let something be different for one player or event."),
     "rescore": Command("event_orders", "rescore", "Score an event's attendance again from the kept record."),
     "stats": Command("stats", "stats", "Show how much there was of an event, user, guild or channel."),
     "export": Command("export", "export", "Export sessions or participants, as CSV or JSON."),

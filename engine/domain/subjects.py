@@ -55,7 +55,7 @@ def _marked(subject: Subject, rules: TrackingRules, word: Marking, at: int) -> S
 
 def _wanted(word: SubjectOverridden) -> Override | None:
     wanted = Override(word.timeout_ms, word.trackers, word.exempt)
-    return None if wanted == Override() else wanted
+    return None if wanted == Override() and not word.kept else wanted
 
 
 def refusal(word: SubjectOverridden, rules: TrackingRules) -> Answer | None:

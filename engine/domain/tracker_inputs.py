@@ -61,7 +61,10 @@ class TrackersKnown(Struct, frozen=True, array_like=True, tag=24, gc=False):
 
 
 class SubjectOverridden(Struct, frozen=True, array_like=True, tag=25, gc=False):
-    """A run-time override or exemption of one subject; with nothing set, the end of one."""
+    """A run-time override or exemption of one subject; with nothing set, the end of one.
+
+    ``kept``: it holds even so, and undoes what the configuration says of the subject.
+    """
 
     at: int
     guild_id: int
@@ -71,6 +74,7 @@ class SubjectOverridden(Struct, frozen=True, array_like=True, tag=25, gc=False):
     trackers: tuple[str, ...] | None = None
     exempt: bool = False
     request_id: str = ""
+    kept: bool = False
 
     @property
     def event_id(self) -> int:

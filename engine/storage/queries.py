@@ -11,7 +11,8 @@ from pathlib import Path
 
 from peewee import SqliteDatabase, ValuesList
 
-from engine.storage import event_queries, letter_queries, participant_queries, statistics
+from engine.domain.tracking import SubjectKind
+from engine.storage import event_queries, letter_queries, participant_queries, statistics, subject_queries
 from engine.storage.database import faults, open_readonly
 from engine.storage.event_queries import EventFilter
 from engine.storage.letter_queries import LetterFilter
@@ -138,6 +139,16 @@ class SqlReads:
         """Return a page of events, the latest made first. Raises ``InvalidCursor``."""
         with self._database() as database:
             return event_queries.events(database, wanted, limit=limit, cursor=cursor)
+
+    def player(self, guild_id: int) -> Row | None:
+        """Return a guild's player with what trackers say of it, or None."""
+        with self._database() as database:
+            return subject_queries.player(database, guild_id)
+
+    def override(self, kind: SubjectKind, subject_id: int) -> Row | None:
+        """Return the run-time override of a player (by its guild) or an event, or None."""
+        with self._database() as database:
+            return subject_queries.override(database, kind, subject_id)
 
     def active_events(self, guild_id: int, channel_id: int | None = None) -> list[Row]:
         """Return a guild's active events, or those in one of its channels, in order of their ids."""

@@ -17,7 +17,8 @@ from tests.api.running import CELLAR, GUILD, LOST, LOUNGE, STAGE
 
 # All checks run everywhere, but that what is allowed is taken, where the document cannot say what is not: the
 # guild and its channels must be known, an end must lie after the beginning, `from` must not lie after `to`, a
-# cursor must be one that a page named, and of three ways to name dead letters one must be given.
+# cursor must be one that a page named, trackers must be configured, and of three ways to name dead letters
+# one must be given.
 NOT_ALL_TAKEN = [
     "POST /events",
     "PATCH /events/{eventId}",
@@ -25,6 +26,8 @@ NOT_ALL_TAKEN = [
     "GET /sessions",
     "GET /debug/dead-letters",
     "POST /debug/dead-letters/retry",
+    "PUT /guilds/{guildId}/player/override",
+    "PUT /events/{eventId}/override",
 ]
 CONFIGURATION = """
 [generation]
