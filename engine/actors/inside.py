@@ -23,6 +23,7 @@ class PartitionStats:
         self.entries = 0
         self.batches = 0
         self.duplicates = 0
+        self.missing = 0
         self.late = 0
         self.corrupt = 0
         self.dead_letters = 0
@@ -38,9 +39,12 @@ class PartitionStats:
         self.entries += len(records)
         self.batches += 1
         self.duplicates += admission.duplicates
+        self.missing += admission.missing
         self.late += admission.late
         self.corrupt += sum(record.entry is None for record in records)
         self.dead_letters += len(commit.dead_letters)
+        if admission.missing:
+            log.error("journal_entries_missing", entries=admission.missing, before=records[-1].journal_id)
         for letter in commit.dead_letters:
             log.error("dead_letter", journal_id=letter.journal_id, reason=letter.reason)
 

@@ -36,6 +36,8 @@ from engine.domain.tracking import SubjectKind
 
 START = "0-0"  # the id before a stream's first entry
 
+_NOTHING = (-1, 0)  # taken of a source yet; its first number is 1
+
 RecordT = TypeVar("RecordT")
 
 
@@ -67,7 +69,8 @@ class Admission(Struct, Generic[RecordT]):
 
     ``asked``: what concerns events, in order. ``forgets``: what becomes of a request to forget someone.
     ``retrials``: requests to take again what was refused; each must be a batch of its own.
-    ``beat``: the connections were told of.
+    ``beat``: the connections were told of. ``missing``: entries that the numbers of those that came say there
+    were, and that were lost or could not be read.
     """
 
     state: PartitionState
@@ -78,6 +81,7 @@ class Admission(Struct, Generic[RecordT]):
     retrials: list[RetrialInput] = []
     beat: bool = False
     duplicates: int = 0
+    missing: int = 0
     late: int = 0
 
 
@@ -100,9 +104,11 @@ def admit(
     shares = admission.shares
     for entry, record in entries:
         source, what = entry.source, entry.input
-        if entry.seq <= sources.get(source, (-1, 0))[0]:
+        taken = sources.get(source, _NOTHING)[0]
+        if entry.seq <= taken:
             admission.duplicates += 1
             continue
+        admission.missing += 0 if entry.seq == taken + 1 else entry.seq - max(taken, 0) - 1
         sources[source] = (entry.seq, what.at)
         admission.sources_changed.add(source)
         now = max(now, what.at)

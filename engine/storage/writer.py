@@ -87,7 +87,8 @@ class JournalWriter:
         self._spool = Spool(spool_path, spool_max_bytes)
         self._spool_full = False
         self._memory: deque[Spooled] = deque()
-        self._seq = self._refused = self._resent = 0
+        self._appended = self._refused = self._resent = 0
+        self._seqs = [0] * partitions
         # Guards the memory, the seq and the flags; held for microseconds, never across I/O.
         self._changed = threading.Condition(threading.Lock())
         self._deadline: float | None = None  # set once by close(), on the monotonic clock
@@ -138,7 +139,7 @@ class JournalWriter:
         """Return what there is to know of this writer, from any thread."""
         with self._changed:
             return WriterStats(
-                appended=self._seq,
+                appended=self._appended,
                 refused=self._refused,
                 resent=self._resent,
                 buffered=len(self._memory),
@@ -150,13 +151,14 @@ class JournalWriter:
             )
 
     def _stamped(self, inputs: tuple[Input, ...]) -> list[Spooled]:
-        seq = self._seq
-        stamped = []
+        """Number what goes to each partition: its reader sees by a hole in the numbers that it lacks some."""
+        seqs, stamped = self._seqs.copy(), []
         for it in inputs:
             for partition, part in self._parts_of(it):
-                seq += 1
-                stamped.append(Spooled(partition, encode(Entry(self._source, seq, part))))
-        self._seq = seq
+                seqs[partition] += 1
+                stamped.append(Spooled(partition, encode(Entry(self._source, seqs[partition], part))))
+        self._seqs = seqs
+        self._appended += len(stamped)
         return stamped
 
     def _parts_of(self, it: Input) -> Iterable[tuple[int, Input]]:

@@ -35,6 +35,15 @@ def test_an_entry_appended_twice_is_let_in_once_even_in_a_later_batch():
     assert ([what.at for what, *_ in second.shares[1]], second.duplicates) == ([12], 1)
 
 
+def test_numbers_that_never_came_are_counted_as_missing():
+    first = admitted(Entry("a", 3, removed(10)), Entry("b", 1, removed(10)), Entry("a", 4, removed(11)))
+    assert first.missing == 2
+    second = admitted(Entry("a", 4, removed(11)), Entry("a", 9, removed(12)), state=first.state)
+    assert second.missing == 4
+    assert second.duplicates == 1
+    assert admitted(Entry("a", 9, removed(12)), Entry("b", 2, removed(13)), state=second.state).missing == 0
+
+
 def test_each_source_counts_for_itself():
     admission = admitted(Entry("a", 5, removed(10)), Entry("b", 0, removed(10)))
     assert len(admission.shares[1]) == 2
