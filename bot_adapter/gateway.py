@@ -47,6 +47,7 @@ class GatewaySocket(DiscordWebSocket):
         self.frame_at = self._intake.clock.now()
         self.silence_s = math.inf
         self._left = False
+        self._beats = self._answers = self._proof = 0
         # At once, so that a socket that fails before its session begins is closed all the same.
         self.owner.socket = self
 
@@ -56,6 +57,8 @@ class GatewaySocket(DiscordWebSocket):
         if data is None:
             return
         self.frame_at = at = self._intake.clock.now()
+        if self._intake.connection.awake(at):
+            await self._ask_for_the_present()
         try:
             frame = _decode_frame(data)
         except _UNREADABLE as error:
@@ -66,6 +69,25 @@ class GatewaySocket(DiscordWebSocket):
         elif self._take(frame, at):
             await self._parse(frame, data)
         self._advance(frame)
+
+    async def keep_awake(self) -> None:
+        """Note that we are at work, though there may be nothing to read. Called some times a second."""
+        if self._intake.connection.awake(self._intake.clock.now()):
+            await self._ask_for_the_present()
+
+    async def _ask_for_the_present(self) -> None:
+        """After a stall, send a heartbeat: what comes behind its answer was sent after the stall."""
+        if not self._proof:
+            self._proof = self._beats + 1
+            log.warning("gateway_reader_stalled", shard_id=self.shard_id)
+            await self.send_heartbeat({"op": self.HEARTBEAT, "d": self.sequence})
+
+    def _answered(self) -> None:
+        """Heartbeats are answered in order; one sent after the stall says that the stall is over."""
+        self._answers += 1
+        if self._proof and self._answers >= self._proof:
+            self._proof = 0
+            self._intake.connection.catch_up()
 
     async def resume(self) -> None:
         """Send RESUME."""
@@ -78,6 +100,7 @@ class GatewaySocket(DiscordWebSocket):
             # py-cord's thread notes the time once it hears that the heartbeat is out. An answer overtaking
             # that would be measured from the heartbeat before, and py-cord would warn of a slow connection.
             self._keep_alive._last_send = time.perf_counter()  # noqa: SLF001 - it offers no other way
+        self._beats += 1
         await super().send_heartbeat(data)
 
     async def close(self, code: int = 4000) -> None:
@@ -123,6 +146,8 @@ class GatewaySocket(DiscordWebSocket):
         if frame.op == self.HELLO:
             await self._hello(frame, data)
             return
+        if frame.op == self.HEARTBEAT_ACK:
+            self._answered()
         try:
             await super().received_message(_text(data))
         except _UNREADABLE as error:  # what we left undecoded, py-cord decodes

@@ -130,6 +130,8 @@ class Ingest:
     def _beat(self) -> None:
         """Append a heartbeat. A full journal does not end us: the shards stop taking what it cannot keep."""
         at = self._clock.now()
+        for shard in self._shards:
+            shard.intake.connection.awake(at)
         beats = (shard.intake.connection.beat(at) for shard in self._shards)
         heartbeat = Heartbeat(at, tuple(beat for beat in beats if beat is not None))
         try:

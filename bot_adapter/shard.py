@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 CONNECT_TIMEOUT_S = 60.0
 SESSION_TIMEOUT_S = 120.0
+AWAKE_EVERY_S = 0.25
 # Discord allows 1000 IDENTIFYs a day: at this limit a bot that is thrown out each time makes under 1000.
 RETRY_BASE_S, RETRY_LIMIT_S = 1.0, 120.0
 STABLE_AFTER_S = 120.0
@@ -113,7 +114,7 @@ class Shard:
             # Not wait_for, which in Python 3.11 may swallow the cancellation that stops us.
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 socket = await self._open(client)
-            await run_together([_read(socket), self._watch(socket)])
+            await run_together([_read(socket), self._watch(socket), _stay_awake(socket)])
         except asyncio.CancelledError:
             self.intake.connection.lose(self.intake.clock.now())
             code = 1000  # for good: Discord shows the bot as offline at once
@@ -185,6 +186,12 @@ def _reason(error: Exception, socket: GatewaySocket | None) -> str:
         ended = f"the connection ended (close code {socket.socket.close_code})"
         return ended if error.resume else "Discord wants a new session"
     return f"{type(error).__name__}: {error}".rstrip(": ")[:300]
+
+
+async def _stay_awake(socket: GatewaySocket) -> NoReturn:
+    while True:
+        await socket.keep_awake()
+        await asyncio.sleep(AWAKE_EVERY_S)
 
 
 async def _read(socket: GatewaySocket) -> NoReturn:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot_adapter.connection import Connection
+from bot_adapter.connection import STALL_MS, Connection
 from engine.domain.inputs import ShardBeat
 
 
@@ -53,6 +53,39 @@ def test_a_new_session_has_a_new_name_and_replays_nothing(connection):
     connection.replay()
     connection.begin()
     assert connection.name == "life/3/2"
+    assert connection.replayed_from is None
+
+
+def test_what_is_read_after_a_stall_may_have_been_sent_since_its_beginning(connection):
+    connection.begin()
+    assert not connection.awake(10)
+    assert not connection.awake(10 + STALL_MS - 1)
+    assert connection.awake(5 * STALL_MS)
+    assert connection.replayed_from == 9 + STALL_MS
+    assert connection.beat(5 * STALL_MS) == ShardBeat(3, "life/3/1", connected=True, alive_at=9 + STALL_MS)
+    connection.catch_up()
+    assert not connection.awake(5 * STALL_MS + 1)
+    assert connection.replayed_from is None
+
+
+def test_a_loss_during_a_stall_reaches_back_to_its_beginning(connection):
+    connection.begin()
+    connection.awake(10)
+    connection.awake(5 * STALL_MS)
+    connection.awake(9 * STALL_MS)
+    assert connection.lose(9 * STALL_MS + 1)
+    connection.replay()
+    assert connection.replayed_from == 10
+    connection.resume()
+    assert connection.replayed_from is None
+
+
+def test_who_reads_nothing_while_there_is_no_connection_misses_nothing_more(connection):
+    connection.begin()
+    connection.awake(10)
+    connection.lose(20)
+    assert not connection.awake(5 * STALL_MS)
+    connection.begin()
     assert connection.replayed_from is None
 
 
