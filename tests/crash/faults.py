@@ -21,9 +21,13 @@ from engine.storage.redis_client import connect
 from tests.crash.stage import Stage
 from tests.daemon.replay import cursor_of
 from tests.daemon.running import until
+from tests.daemon.truth import Window
 
 Blow = Callable[[Stage, random.Random], None]
 STOP_S = (0.5, 3.0)
+INGEST_STOP_S = (1.3, 3.0)  # what is shorter than a second it does not notice, and promises nothing of
+# A stall begins at the last sign of life before it, and ends when its end is proven.
+STALL_MARGIN_MS = 1_000
 LOCK_S = (0.5, 3.0)
 FULL_S = (0.5, 3.0)
 ROOM_BYTES = 8 << 10
@@ -32,12 +36,16 @@ ROOM_BYTES = 8 << 10
 def stop(name: str, stage: Stage, draw: random.Random) -> None:
     """SIGSTOP a process for a while: it does not know that time has passed. ``name``: parent, or a child."""
     pid = stage.daemon.program.pid if name == "parent" else stage.daemon.pid(name)
+    began_at = time.time_ns() // 1_000_000
     os.kill(pid, signal.SIGSTOP)
     try:
-        time.sleep(draw.uniform(*STOP_S))
+        time.sleep(draw.uniform(*(INGEST_STOP_S if name == "ingest" else STOP_S)))
     finally:
         with suppress(ProcessLookupError):  # whoever found it hanging may have ended it
             os.kill(pid, signal.SIGCONT)
+    ended_at = time.time_ns() // 1_000_000
+    if name == "ingest":
+        stage.stalls.append(Window(began_at - STALL_MARGIN_MS, ended_at + STALL_MARGIN_MS))
 
 
 def lock(stage: Stage, draw: random.Random) -> None:

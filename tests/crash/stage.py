@@ -15,6 +15,7 @@ from engine.storage.status import StatusBoard
 from tests.crash.witness import Witness
 from tests.daemon.replay import cursor_of
 from tests.daemon.running import Daemon, Simulator, until
+from tests.daemon.truth import Window
 
 CRASHED_S = 90.0  # a daemon that is not well again by then will not be
 TRUTH_S = 60.0
@@ -37,7 +38,7 @@ class Stage:
 
     ``environ``: more of it for the daemon. ``acknowledged``: up to which seq the ingest was told that its
     entries are durable, by source. ``taken_at``: where the ledger stood when a fault last destroyed what was
-    journaled, None if none did. After ``close`` nothing is left but, if ``keep``, the daemon's folder.
+    journaled, None if none did. ``stalls``: when the ingest was stopped. After ``close`` nothing is left but, if ``keep``, the daemon's folder.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Stage:
         self.witness = Witness(self.daemon.config.redis_url)
         self.acknowledged: dict[str, int] = {}
         self.taken_at: tuple[int, ...] | None = None
+        self.stalls: list[Window] = []
         self._board = StatusBoard(self.daemon.config.redis_url)
 
     def begin(self) -> None:

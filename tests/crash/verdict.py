@@ -65,7 +65,7 @@ def judge(stage: Stage) -> Verdict:
         records = judge_entries(verdict, stage, recording)
         rewrite(server.url, records)
         judge_replay(verdict, recording, stage.daemon.folder / "again.db")
-        judge_truth(verdict, database, records, truth)
+        judge_truth(verdict, stage, records, truth)
     finally:
         server.remove()
     return verdict
@@ -126,9 +126,9 @@ def judge_replay(verdict: Verdict, recording: Recording, database: Path) -> None
         verdict.lose([f"{name}: not written: {it}" for it in set(again[name]) - set(rows)])
 
 
-def judge_truth(verdict: Verdict, database: Path, records: Sequence[Record], truth: dict[str, Any]) -> None:
+def judge_truth(verdict: Verdict, stage: Stage, records: Sequence[Record], truth: dict[str, Any]) -> None:
     """Compare with what happened: each stay has one row, and only a gap may leave a doubt."""
-    rows = rows_of(database)
+    rows = rows_of(stage.daemon.config.database)
     for problem in Comparison(rows, truth, watched(records)).problems:
         if problem.startswith("no presence"):
             verdict.repeat([problem])
@@ -136,4 +136,4 @@ def judge_truth(verdict: Verdict, database: Path, records: Sequence[Record], tru
             verdict.lose([problem])
         else:
             verdict.told.append(problem)
-    verdict.told += outside_gaps(rows, records)
+    verdict.told += outside_gaps(rows, records, stage.stalls)

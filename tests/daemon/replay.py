@@ -166,8 +166,11 @@ def begun_since(rows: Iterable[Row], records: Iterable[Record]) -> list[Row]:
     return [row for row in rows if row.joined_at > first_seen[row.guild_id]]
 
 
-def outside_gaps(rows: Iterable[Row], records: Iterable[Record]) -> list[str]:
-    """Tell of each boundary with a slack that does not lie in a time when nobody watched."""
+def outside_gaps(rows: Iterable[Row], records: Iterable[Record], stalls: Iterable[Window] = ()) -> list[str]:
+    """Tell of each boundary with a slack that does not lie in a time when nobody watched.
+
+    ``stalls``: when the ingest was connected, but stopped.
+    """
     rows, away = list(rows), gaps(records)
     later = begun_since(rows, records)
     boundaries = [
@@ -181,5 +184,8 @@ def outside_gaps(rows: Iterable[Row], records: Iterable[Record]) -> list[str]:
     return [
         f"{window} of {row} lies in no gap"
         for row, window in boundaries
-        if not any(gap.start <= window.start and window.end <= gap.end for gap in away.get(row.guild_id, []))
+        if not any(
+            gap.start <= window.start and window.end <= gap.end
+            for gap in [*away.get(row.guild_id, []), *stalls]
+        )
     ]
