@@ -22,6 +22,7 @@ from engine.api.errors import documented
 from engine.api.event_writes import EventWrites
 from engine.api.guards import BearerToken, BodyLimit, Net
 from engine.api.providers import ActiveEvents
+from engine.api.rates import Buckets, Rates, WriteRate
 from engine.api.reads import Reads
 from engine.commands import Commands
 from engine.inspection import Inspection
@@ -43,12 +44,13 @@ def create_app(  # noqa: PLR0913 - all that the routes stand on, each by its nam
     token_env: str = "ROLLCALL_TOKEN",  # noqa: S107 - the variable's name, not the token
     commands: Commands | None = None,
     active_events: ActiveEvents = _in_the_ledger,
+    rates: Rates = Rates(),  # noqa: B008 - a tuple
 ) -> FastAPI:
     """Return the API of one engine.
 
     ``require_token``: every route but ``/healthz`` and ``/readyz`` wants ``token``; where none is configured
     they refuse everybody, and the refusal names ``token_env``. Without ``commands`` it only reads.
-    ``active_events``: see ``providers.ActiveEvents``.
+    ``active_events``: see ``providers.ActiveEvents``. ``rates``: what a peer may do where a token is needed.
     """
     app = FastAPI(
         title="Rollcall",
@@ -66,7 +68,9 @@ def create_app(  # noqa: PLR0913 - all that the routes stand on, each by its nam
     _include_routes(app, require_token)
     app.add_middleware(BodyLimit)
     if require_token:
-        app.add_middleware(BearerToken, token=token, token_env=token_env)
+        app.add_middleware(WriteRate, buckets=Buckets(rates.writes))
+        wrong = Buckets(rates.wrong_tokens)
+        app.add_middleware(BearerToken, token=token, token_env=token_env, wrong=wrong)
     app.add_middleware(Net)
     return app
 
@@ -88,5 +92,5 @@ def _include_routes(app: FastAPI, require_token: bool) -> None:
     ):
         guarded.include_router(part.router)
     shown = [Depends(_SHOWN_IN_OPENAPI)] if require_token else []
-    refusals = documented(401, 413, 503) if require_token else documented(413, 503)
+    refusals = documented(401, 413, 429, 503) if require_token else documented(413, 503)
     app.include_router(guarded, dependencies=shown, responses=refusals)

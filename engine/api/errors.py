@@ -21,6 +21,7 @@ CODES = {
     409: "conflict",
     413: "too_large",
     422: "invalid",
+    429: "too_many",
     500: "internal",
     503: "unavailable",
 }
@@ -30,8 +31,13 @@ DESCRIPTIONS = {
     409: "Its state forbids it, as starting an event that is active; `field` names what stands in the way.",
     413: "The request's body is too large.",
     422: "A value cannot be read or cannot be; `field` names it.",
+    429: "Too many wrong tokens, or too many changes at a time, from one address.",
     503: "The ledger or the journal is busy or away, an outcome was not committed in time, or (as plain text)"
     " too many requests came at once: try again.",
+}
+_RETRY_AFTER = {
+    "description": "In how many seconds to try again.",
+    "schema": {"type": "integer", "minimum": 1},
 }
 # Of a message, and of a name that somebody made up.
 _MESSAGE_MAX, _NAME_MAX = 1_000, 100
@@ -72,6 +78,8 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     told: dict[int | str, dict[str, Any]] = {
         status: {"model": ErrorBody, "description": DESCRIPTIONS[status]} for status in statuses
     }
+    if 429 in told:
+        told[429]["headers"] = {"Retry-After": _RETRY_AFTER}
     if 503 in told:
         told[503]["content"] = {"text/plain": {}}  # uvicorn's own answer (server.MAX_CONCURRENT)
     return told

@@ -1,4 +1,4 @@
-"""What stands before every route: a net for defects, the token, and the size limit. Plain ASGI."""
+"""What stands before every route: a net for defects, the token, the size limit. Plain ASGI, as ``rates``."""
 
 import hmac
 import re
@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.api.errors import refusal
+from engine.api.rates import Buckets, refuse
 
 MAX_BODY_BYTES = 65_536
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})  # what service managers probe, without data
@@ -45,10 +46,13 @@ class Net:
 
 
 class BearerToken:
-    """Lets in who knows the token. It knows no routes, so that an unknown path tells nothing either."""
+    """Lets in who knows the token. It knows no routes, so that an unknown path tells nothing either.
 
-    def __init__(self, app: ASGIApp, token: str | None, token_env: str) -> None:
-        self._app = app
+    Who has tried too many wrong ones must wait, and is not listened to meanwhile, whatever comes next.
+    """
+
+    def __init__(self, app: ASGIApp, token: str | None, token_env: str, wrong: Buckets) -> None:
+        self._app, self._wrong = app, wrong
         self._token = token.encode() if token else None
         self._hint = (
             "send the header 'Authorization: Bearer <token>'"
@@ -58,14 +62,20 @@ class BearerToken:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["path"] in OPEN_PATHS or self._admits(scope):
-            await self._app(scope, receive, send)
-        else:
-            challenge = {"WWW-Authenticate": 'Bearer realm="rollcall"'}
-            await refusal(401, self._hint, headers=challenge)(scope, receive, send)
-
-    def _admits(self, scope: Scope) -> bool:
         given = [value for name, value in scope["headers"] if name == b"authorization"]
+        if scope["path"] in OPEN_PATHS:
+            answer = self._app
+        elif given and (wait_s := self._wrong.wait_s(scope)):
+            answer = refuse(wait_s, "too many wrong tokens")
+        elif self._admits(given):
+            answer = self._app
+        else:
+            if given:
+                self._wrong.take(scope)
+            answer = refusal(401, self._hint, headers={"WWW-Authenticate": 'Bearer realm="rollcall"'})
+        await answer(scope, receive, send)
+
+    def _admits(self, given: list[bytes]) -> bool:
         if self._token is None or len(given) != 1:
             return False
         scheme, _, credentials = given[0].partition(b" ")

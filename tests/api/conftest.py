@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from engine.api.app import create_app
+from engine.api.rates import Rates
 from engine.api.server import ApiServer
 from engine.domain.effects import Effect, SaveMember, SaveSession, SaveSpan, Status
 from engine.domain.inputs import VoiceFlags
@@ -19,7 +20,7 @@ from engine.storage.protocols import Commit
 from engine.storage.queries import SqlReads
 from engine.storage.redis_client import connect
 from tests.api.evening import hold
-from tests.api.running import LEAST, MINUTE, RunningEngine, wait_until
+from tests.api.running import LEAST, MINUTE, UNLIMITED, RunningEngine, wait_until
 from tests.api.still_engine import StillEngine
 
 NOON = 1_772_366_400_000  # 2026-03-01T12:00:00Z
@@ -84,8 +85,10 @@ def serve(engine, reads, socket_path, token):
     """Start servers over real sockets; each is stopped at the end."""
     servers: list[ApiServer] = []
 
-    def start(*, token: str | None = token, port: int = 0, path: Path = socket_path) -> ApiServer:
-        tcp = create_app(engine, reads, token, require_token=True, token_env="ROLLCALL_TOKEN")
+    def start(
+        *, token: str | None = token, port: int = 0, path: Path = socket_path, rates: Rates = UNLIMITED
+    ) -> ApiServer:
+        tcp = create_app(engine, reads, token, require_token=True, token_env="ROLLCALL_TOKEN", rates=rates)
         unix = create_app(engine, reads, None, require_token=False)
         server = ApiServer(tcp, unix, "127.0.0.1", port, path)
         servers.append(server)

@@ -12,6 +12,7 @@ import httpx
 from engine.actors.desk import Desk
 from engine.actors.engine import Engine, EngineSettings
 from engine.api.app import create_app
+from engine.api.rates import Rate, Rates
 from engine.api.server import ApiServer
 from engine.commands import Commands
 from engine.domain.inputs import (
@@ -59,6 +60,10 @@ FULL = LEAST | {
     },
     "source": "command",
 }
+
+
+# Tests ask more quickly than anybody.
+UNLIMITED = Rates(Rate(10**6, 1e6), Rate(10**6, 1e6))
 
 
 class ClockedDesk(Desk):
@@ -109,7 +114,9 @@ class RunningEngine:
         self, inspection: Inspection, token: str, commands: Commands | None = None
     ) -> Iterator[httpx.Client]:
         """Serve over TCP and a Unix socket; give a client of the first that knows the token."""
-        app = partial(create_app, inspection, self.reads, active_events=self.live.active_events)
+        app = partial(
+            create_app, inspection, self.reads, active_events=self.live.active_events, rates=UNLIMITED
+        )
         tcp, unix = (app(it, it is not None, commands=commands or self.desk) for it in (token, None))
         server = ApiServer(tcp, unix, "127.0.0.1", 0, self.path.with_name("api.sock"))
         server.start()
