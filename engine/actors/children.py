@@ -13,9 +13,10 @@ from engine.storage.protocols import StorageBusy
 if TYPE_CHECKING:
     import pykka
 
-# No step takes long: an actor that is silent for a minute is stuck.
+# No step takes long: an actor that is silent for so long is stuck. Sooner than its partition's pulse is taken
+# for stopped (``pulse.STUCK_S``), so that the actor is named.
 LOOK_S = 1.0
-ROUND_LOOKS = 60
+ROUND_LOOKS = 45
 ASK_TIMEOUT_S = 5.0
 TRIES_ALONE = 3
 BUSY_S = 0.1  # between two tries to load from a ledger that is busy

@@ -99,6 +99,10 @@ class Engine:
         """Have the supervisor look whether its children live; the daemon calls it each second."""
         if self._supervisor is None or not self._supervisor.is_alive():
             self._give_up("supervisor died")
+        elif self._dispatcher is not None and not self._dispatcher.alive():
+            self._give_up("a worker thread of the actors died")
+        elif stuck := [line for inside in self.inside for line in inside.stuck()]:
+            self._give_up(stuck[0])
         else:
             self._supervisor.tell(CheckChildren())
 

@@ -264,6 +264,10 @@ class Dispatcher:
         with self.lock:
             self._actors.discard(actor)
 
+    def alive(self) -> bool:
+        """Return whether every worker lives: what one had taken when it ended is never done."""
+        return all(thread.is_alive() for thread in self._threads)
+
     def stop(self, timeout_s: float = 5.0) -> None:
         """End the workers after the turns queued so far; the actors are left as they are."""
         for _ in self._threads:

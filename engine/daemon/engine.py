@@ -16,6 +16,7 @@ from engine.daemon.common import FAILED, WRITER_CLOSE_S, source_of, stop_on_sign
 from engine.daemon.lookups import active_events, lookups, mirrors
 from engine.daemon.notices import start_notices
 from engine.daemon.trackers import load_trackers, rules, start_trackers
+from engine.processes.heartbeat import beat
 from engine.processes.lifeline import watch_parent
 from engine.storage.database import suspect_mark
 from engine.storage.lock import DataDirLock
@@ -83,6 +84,7 @@ def main(config: "Config") -> int:
         )
         _start_api(config, engine, beside, stack)
         while not stopping.wait(CHECK_EVERY_S):
+            beat()
             engine.check()
             if engine.failed.is_set():
                 log.error("engine_ends", reason=engine.reason)

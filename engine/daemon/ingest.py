@@ -3,12 +3,13 @@
 import asyncio
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from engine import directories
 from engine.daemon.common import INGEST_STATUS, UNUSABLE, WRITER_CLOSE_S, source_of, writer
+from engine.processes.heartbeat import beat
 from engine.processes.lifeline import watch_parent
 from engine.storage.lock import DataDirLock
 from engine.storage.protocols import StorageError
@@ -54,12 +55,17 @@ async def _ingest(config: "Config") -> int:
         shard_ids=it.shard_ids,
         members_intent=it.members_intent,
     )
+
+    def publish(report: dict[str, Any]) -> None:
+        beat()  # asked for each second by the loop that all depends on
+        board.publish(INGEST_STATUS, report | journal.stats().report())
+
     ingest = Ingest(
         IngestSettings(source, client, config.rules.opt_out),
         journal,
         AnchoredClock(_journal_now(config)),
         OutboxReceiver(config.redis_url, "ingest"),
-        lambda report: board.publish(INGEST_STATUS, report | journal.stats().report()),
+        publish,
     )
     journal.start()
     try:

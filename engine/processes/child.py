@@ -15,10 +15,14 @@ from typing import TypedDict
 import structlog
 
 from engine.processes.budget import RestartBudget
+from engine.processes.heartbeat import Heartbeat
 from engine.processes.lifeline import Lifeline
 
 _log = structlog.get_logger(__name__)
 _PROBE_EVERY_S = 0.05
+_LOOK_EVERY_S = 1.0
+# What one look may add to a silence: a parent that was stopped itself has missed nothing of its children's.
+_LOOK_AT_MOST_S = 4.0
 
 
 class State(StrEnum):
@@ -54,7 +58,9 @@ class ChildSpec:
     ``Exception`` ends the daemon with that text. ``ready`` answers whether the process does its work by now.
     ``awaited``: the children after it start only when it is ready. ``stop_s``: how long it may take from
     SIGTERM to its end. ``steady_s``: a process that did its work for so long did not fail at it, so that
-    its end, a kill say, is no part of a crash loop and does not count against the budget.
+    its end, a kill say, is no part of a crash loop and does not count against the budget. ``silent_s``: a
+    process that has shown that it gets on, and does not for so long, hangs and is killed. It shows it by its
+    heartbeat, or by answering ``alive`` where there is one.
     """
 
     name: str
@@ -64,6 +70,8 @@ class ChildSpec:
     ready_s: float = 30.0
     stop_s: float = 3.0
     steady_s: float = 1.0
+    alive: Callable[[], Awaitable[bool]] | None = None
+    silent_s: float = math.inf
 
 
 @dataclass(slots=True)
@@ -86,12 +94,17 @@ class Child:
         """Start the process and return its exit code once it has ended (negative: the signal's number)."""
         self.state = State.STARTING
         self._ready_at = math.inf
-        process = await self._spawn()
-        probe = asyncio.create_task(self._probe())
+        heartbeat = Heartbeat()
         try:
-            return await process.wait()
+            process = await self._spawn(heartbeat)
+            tasks = [asyncio.create_task(it) for it in (self._probe(), self._watch(heartbeat))]
+            try:
+                return await process.wait()
+            finally:
+                for task in tasks:
+                    task.cancel()
         finally:
-            probe.cancel()
+            heartbeat.close()
             self.steady = time.monotonic() - self._ready_at >= self.spec.steady_s
             self.ready.clear()
             self.state = State.STOPPED
@@ -128,16 +141,17 @@ class Child:
             "state": self.state.value,
         }
 
-    async def _spawn(self) -> asyncio.subprocess.Process:
+    async def _spawn(self, heartbeat: Heartbeat) -> asyncio.subprocess.Process:
         command = await asyncio.to_thread(self.spec.command)
         self._process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
-            env=os.environ | self.lifeline.environment,
-            pass_fds=[self.lifeline.child_fd],
+            env=os.environ | self.lifeline.environment | heartbeat.environment,
+            pass_fds=[self.lifeline.child_fd, heartbeat.child_fd],
             # The terminal's Ctrl-C must reach the parent alone, which then stops the children in order.
             start_new_session=True,
         )
+        heartbeat.started()
         self.started_at = datetime.now(UTC)
         _log.info("child_started", name=self.spec.name, pid=self._process.pid)
         return self._process
@@ -148,6 +162,20 @@ class Child:
         self.state = State.RUNNING
         self._ready_at = time.monotonic()
         self.ready.set()
+
+    async def _watch(self, heartbeat: Heartbeat) -> None:
+        """Kill a process that hangs; whoever waits for its end starts another."""
+        loop, spec = asyncio.get_running_loop(), self.spec
+        known, silent_s = False, 0.0
+        while silent_s < spec.silent_s:
+            looked_at = loop.time()
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if await spec.alive() if spec.alive else heartbeat.heard():
+                known, silent_s = True, 0.0
+            elif known:  # until its first sign it may be loading what it needs
+                silent_s += min(loop.time() - looked_at, _LOOK_AT_MOST_S)
+        _log.error("child_hangs", name=spec.name, silent_s=round(silent_s), then="killed")
+        self.signal(signal.SIGKILL)
 
 
 def _iso(moment: datetime) -> str:

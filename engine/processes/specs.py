@@ -11,6 +11,11 @@ from engine.config import Config
 from engine.processes.child import ChildSpec
 
 _ANSWER_WITHIN_S = 2.0
+# A process that shows no life for so long is replaced. The engine and the server lose nothing by it, and what
+# waits for them waits on; a stop or a stall of a few seconds is none of our business. The ingest loses its
+# gateway session, so it has until Discord has surely given that up: two of its heartbeats, 41.25 s each.
+_HANGS_S = 20.0
+_INGEST_HANGS_S = 90.0
 
 
 def child_specs(config: Config) -> list[ChildSpec]:
@@ -23,13 +28,24 @@ def _specs(config: Config) -> Iterator[ChildSpec]:
         ready = partial(answers, config.redis_socket, b"PING\r\n", b"+PONG")
         # A large journal takes a while to load.
         yield ChildSpec(
-            "redis", partial(_role, config, "redis"), ready, awaited=True, ready_s=300, stop_s=1.5
+            "redis",
+            partial(_role, config, "redis"),
+            ready,
+            awaited=True,
+            ready_s=300,
+            stop_s=1.5,
+            alive=ready,
+            silent_s=_HANGS_S,
         )
     if config.demo:
         ready = partial(_listens, config.simulator_address)
         yield ChildSpec("simulator", partial(_role, config, "simulator"), ready, awaited=True, stop_s=0.5)
-    yield ChildSpec("engine", partial(_role, config, "engine"), _engine_answers(config), stop_s=4.5)
-    yield ChildSpec("ingest", partial(_role, config, "ingest"), stop_s=3.0, steady_s=10.0)
+    yield ChildSpec(
+        "engine", partial(_role, config, "engine"), _engine_answers(config), stop_s=4.5, silent_s=_HANGS_S
+    )
+    yield ChildSpec(
+        "ingest", partial(_role, config, "ingest"), stop_s=3.0, steady_s=10.0, silent_s=_INGEST_HANGS_S
+    )
 
 
 def _role(config: Config, name: str) -> list[str]:

@@ -92,6 +92,19 @@ def test_a_partition_that_dies_of_its_committer_says_what_that_died_of(start, wa
     assert engine.inside[0].stats.death == "rollcall.db: disk I/O error"
 
 
+def test_a_worker_that_died_ends_the_engine(start, check):
+    """Nobody would take what it had in hand: its partition would wait for a minute first."""
+    engine = start(stores())
+    engine._dispatcher._ready.put(())  # what ends a worker
+    assert check(engine) == "a worker thread of the actors died"
+
+
+def test_a_partition_that_gets_nowhere_ends_the_engine(start, check, monkeypatch):
+    engine = start(stores())
+    monkeypatch.setattr(engine.inside[0].stats.pulse, "_clock", lambda: float("inf"))
+    assert check(engine).startswith("partition 0: no progress for ")
+
+
 def test_children_that_end_in_a_planned_stop_have_not_died(start, monkeypatch):
     engine = start(stores(), stores())
     stop = module._stop

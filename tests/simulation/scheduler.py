@@ -241,6 +241,10 @@ class OneThread:
     def release(self, actor: PooledActor) -> None:
         self._actors.remove(actor)
 
+    def alive(self) -> bool:
+        """Return whether there is somebody to give turns: the scheduler, always."""
+        return True
+
     def stop(self, timeout_s: float = 5.0) -> None:
         """Leave the actors as they are."""
 
@@ -277,7 +281,9 @@ def system(scheduler: Scheduler, adopted: Callable[[PooledActor], None]) -> Syst
     kinds: dict[type, Any] = {}
 
     def start(kind: type, *arguments: Any) -> Any:
-        cooperative = kinds.setdefault(kind, type(kind.__name__, (Cooperative, kind), {"scheduler": scheduler}))
+        cooperative = kinds.setdefault(
+            kind, type(kind.__name__, (Cooperative, kind), {"scheduler": scheduler})
+        )
         named = {"budget": NO_LIMIT} if kind is Supervisor else {}
         return cooperative.start(*arguments, **named)
 
