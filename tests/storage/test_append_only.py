@@ -2,10 +2,13 @@
 
 import os
 import random
+import re
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from engine import storage
 from engine.domain.inputs import Entry, Heartbeat
 from engine.storage.aof_mending import mended
 from engine.storage.aof_scan import Kind, is_sound, parts
@@ -137,6 +140,13 @@ class TestScan:
     def test_an_unknown_command_is_left_to_the_server(self):
         data = pack([("GEOSEARCHSTORE", "a", "b")])
         assert is_sound(data, LATEST)
+
+    def test_no_command_of_ours_is_taken_for_a_garbled_one(self):
+        """MSET is but a letter from HSET."""
+        sources = [it.read_text() for it in Path(storage.__file__).parent.glob("*.py")]
+        names = {name for text in sources for name in re.findall(r'"([A-Z]{3,9})"', text)}
+        assert {"MSET", "HSET", "XADD"} <= names
+        assert [it for it in sorted(names) if not is_sound(pack([(it, "key", "value")]), LATEST)] == []
 
     def test_transactions_lose_their_marks_and_keep_what_is_in_them(self):
         multi, done = pack([("MULTI",)]), pack([("EXEC",)])
