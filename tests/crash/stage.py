@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -15,7 +15,9 @@ from engine.storage.status import StatusBoard
 from tests.crash.witness import Witness
 from tests.daemon.replay import cursor_of
 from tests.daemon.running import Daemon, Simulator, until
-from tests.daemon.truth import Window
+
+if TYPE_CHECKING:
+    from tests.daemon.truth import Window
 
 CRASHED_S = 90.0  # a daemon that is not well again by then will not be
 TRUTH_S = 60.0
@@ -38,7 +40,8 @@ class Stage:
 
     ``environ``: more of it for the daemon. ``acknowledged``: up to which seq the ingest was told that its
     entries are durable, by source. ``taken_at``: where the ledger stood when a fault last destroyed what was
-    journaled, None if none did. ``stalls``: when the ingest was stopped. After ``close`` nothing is left but, if ``keep``, the daemon's folder.
+    journaled, None if none did. ``stalls``: when the ingest was stopped. After ``close`` nothing is left but,
+    if ``keep``, the daemon's folder.
     """
 
     def __init__(

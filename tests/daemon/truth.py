@@ -155,7 +155,9 @@ class Comparison:
             return left_at is None or left_at >= self.now - LATE_MS
         if left_at is None or left_at > self.now:
             return row.left_at + row.left_slack_ms >= self.now - LATE_MS
-        in_time = row.left_at - LATE_MS <= left_at <= row.left_at + row.left_slack_ms
+        # Of who came and went in one gap no length is known: only both slacks together hold the truth.
+        since = row.left_at - (row.joined_slack_ms if row.left_at == row.joined_at else 0)
+        in_time = since - LATE_MS <= left_at <= row.left_at + row.left_slack_ms
         # With slack the longest reading counts.
         return in_time and (not row.exact or left_at - presence.joined_at > MIN_MS - LATE_MS)
 
