@@ -5,13 +5,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pykka
 
 from engine.actors.engine import Engine, EngineSettings
 from engine.domain.inputs import Entry, Heartbeat, OutboxOutcome
-from engine.domain.effects import ToDiscord
 from engine.storage.ledger import SqlLedger
 from engine.storage.protocols import StorageError, Stores
 from tests.simulation.faults import Faults, Guarded, Process
@@ -19,20 +18,32 @@ from tests.simulation.histories import History
 from tests.simulation.scheduler import Killed, Scheduler, Turn, system
 from tests.simulation.server import Journal, Live, Outbox, Server
 
+if TYPE_CHECKING:
+    from engine.domain.effects import ToDiscord
+
 LIVES_AT_MOST = 200
 TURNS_AT_MOST = 50_000  # of one life
 AT_ONCE = 8  # entries that a writer appends together
 RESENT_MS = 61_000  # after which what has no outcome is sent again
 TEMPLATE = "template.db"
 
-LedgerMaker = Callable[[Path], SqlLedger]
+
+def _ledger_at(path: Path) -> SqlLedger:
+    return SqlLedger(path, 0)
+
+
+class Storage(NamedTuple):
+    """How a ledger is opened, and what takes the place of Redis: defects are put in here."""
+
+    ledger_at: Callable[[Path], SqlLedger] = _ledger_at
+    server: Callable[[], Server] = Server
+
+
+SOUND = Storage()
 
 
 class Room:
-    """``ledger_at`` opens a ledger, ``server`` is what takes the place of Redis: defects are put in there.
-
-    ``received``: what the ingest found in the outbox. ``closing``: entries behind those of the history.
-    """
+    """``received``: what the ingest found in the outbox. ``closing``: entries behind those of the history."""
 
     def __init__(
         self,
@@ -40,16 +51,15 @@ class Room:
         history: History,
         faults: Faults,
         database: Path,
-        ledger_at: LedgerMaker = lambda path: SqlLedger(path, 0),
-        server: Server | None = None,
+        storage: Storage = SOUND,
     ) -> None:
         self.rng, self.history, self.faults = rng, history, faults
         self.database = database
         self.closing: list[Entry] = []
-        self.server = server or Server()
+        self.server = storage.server()
         self.received: dict[str, ToDiscord] = {}
         self.lives = self.turns = self.drift_ms = self.rewinds = 0
-        self._ledger_at = ledger_at
+        self._ledger_at = storage.ledger_at
         self._settings = EngineSettings(
             batch_max_entries=rng.choice((1, 3, 10, 500)), park_after_ms=rng.choice((1, 1_000, 60_000))
         )
@@ -120,7 +130,7 @@ class Room:
         for number in range(TURNS_AT_MOST):
             if not self._waiting and self._is_done(inside):
                 break
-            if self.faults.strikes("stopped", 0.02):
+            if self.faults.strikes("stopped", 0.5):
                 engine.stop()
                 return False
             if not scheduler.turn() or number % 50 == 49:
@@ -144,7 +154,8 @@ class Room:
 
     def _others(self) -> list[Turn]:
         """Return what may happen outside of the engine: the ingest's writer, and its outbox."""
-        return [*([self._append] if self._waiting else []), *([self._receive] if self.server.holds.outbox else [])]
+        appends: list[Turn] = [self._append] if self._waiting else []
+        return [*appends, self._receive] if self.server.holds.outbox else appends
 
     def _append(self) -> None:
         self.faults.step_clock(self.server)

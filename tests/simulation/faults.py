@@ -20,6 +20,7 @@ KINDS = (
     "ledger busy",
     "ledger busy, though it took effect",
     "ledger broken",
+    "ledger broken, though it took effect",
     "ledger slow",
     "redis away",
     "redis reply lost",
@@ -48,17 +49,14 @@ class Poison:
 
 
 class Faults:
-    """``kinds``: those that may happen in this seed; ``left``: how many in all. ``poison``: entries' names.
-
-    ``may_lose``: whether nothing is lost for good with these entries, as the ledger has taken them.
-    """
+    """``kinds``: those that may happen in this seed; ``left``: how many. ``poison``: entries' names."""
 
     def __init__(self, rng: Random, *, none: bool = False) -> None:
         self.rng = rng
         self.kinds = {it for it in KINDS if not none and rng.random() < 0.6}
         self.rate = 0.0 if none else rng.choice((0.01, 0.03, 0.1))
         self.left = rng.randint(1, 16)
-        self.struck: Counter[str] = Counter()
+        self.struck = Counter[str]()
         self.poison: frozenset[tuple[str, int]] = frozenset()
         self.on = True
         self.redis_away = 0  # so many calls
@@ -101,14 +99,14 @@ class Faults:
     def _start_anew(self, server: Server, ledger: SqlLedger) -> None:
         """Restart the server from an older file, if all that this loses of the journal is in the ledger."""
         for kind, file in (("redis restored", self.rng.choice(self._files)), ("redis emptied", nothing())):
-            if self.strikes(kind, 0.3):
-                taken = ledger.load_partition().sources
-                lost = server.lost_by(file)
-                if all(it.seq <= taken.get(it.source, (-1, 0))[0] for it in lost):
-                    server.start_from(file)
-                    self.redis_away = max(self.redis_away, 1)
-                else:
-                    self.struck[kind] -= 1
+            if not self.strikes(kind):
+                continue
+            taken = ledger.load_partition().sources
+            if all(it.seq <= taken.get(it.source, (-1, 0))[0] for it in server.lost_by(file)):
+                server.start_from(file)
+            else:
+                self.struck[kind] -= 1
+                self.left += 1
 
     def step_clock(self, server: Server) -> None:
         """Let the clock of the server's machine jump."""
@@ -143,10 +141,23 @@ class Guarded:
 
     def __init__(self, store: Any, name: str, process: "Process") -> None:
         self._store, self._name, self._process = store, name, process
+        self._starts = process.server.starts
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
         call = getattr(self._store, method)
-        return lambda *arguments, **named: self._process.call(self._name, method, call, *arguments, **named)
+
+        def guarded(*arguments: Any, **named: Any) -> Any:
+            self._connected()
+            return self._process.call(self._name, method, call, *arguments, **named)
+
+        return guarded
+
+    def _connected(self) -> None:
+        """Find the connection broken, once, after each start of the server."""
+        starts = self._process.server.starts
+        if self._name == "redis" and self._starts != starts:
+            self._starts = starts
+            raise ConnectionError("connection reset by peer")
 
 
 class Process:
@@ -166,12 +177,20 @@ class Process:
         result = call(*arguments, **named)
         if method == "open_sessions":
             result = list(result)  # of one moment, though it may be read later
+        if method == "read" and not result:
+            self.scheduler.sleep(arguments[-1] / 1000)  # for so long it has waited
         self.die("killed after", 0.3)
         if store == "redis" and self.faults.strikes("redis reply lost"):
             raise ConnectionError("connection reset by peer")
-        if method == COMMIT and self.faults.strikes("ledger busy, though it took effect"):
-            raise StorageBusy("interrupted")
+        if method == COMMIT:
+            self._after_commit()
         return result
+
+    def _after_commit(self) -> None:
+        if self.faults.strikes("ledger busy, though it took effect"):
+            raise StorageBusy("interrupted")
+        if self.faults.strikes("ledger broken, though it took effect", 0.5):
+            raise StorageError("disk I/O error")
 
     def die(self, kind: str, weight: float) -> None:
         """End the process here, now and then."""

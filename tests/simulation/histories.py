@@ -4,9 +4,8 @@ The small Discord, its gaps and its requests are those of ``tests/domain``; here
 ingest could not see (a gap, a RESUME, another session) is part of the history, so that all runs have it.
 """
 
-from collections.abc import Callable
 from random import Random
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -36,8 +35,11 @@ from engine.domain.tracking import Decision, Override, PlayerState, SubjectKind
 from tests.domain import histories as drawn
 from tests.domain import tracker_tales as tales
 from tests.domain.event_world import EventOp, EventWorld
-from tests.domain.ingest import GUILDS, ROLES, START, Op
+from tests.domain.ingest import GUILDS, ROLES, Op
 from tests.domain.tracker_tales import EventTale, PlayerTale, Tale
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KINDS = ("seen", "seen", "gaps", "gaps", "gaps", "player", "event")
 OWN = 999
@@ -54,7 +56,10 @@ BADGES = EventRules(distributor="role", badge_roles={GUILDS[0]: ROLES[0]})
 
 
 class History(NamedTuple):
-    """``entries`` in order of appending. ``plain``: the same, for who takes no poison. ``tale``: of trackers."""
+    """``entries`` in order of appending. ``plain``: the same, for who takes no poison.
+
+    ``tale``: of trackers.
+    """
 
     kind: str
     rules: Rules
@@ -99,8 +104,10 @@ class World(EventWorld):
             self._tell(VoiceStateChanged(self.now, guild_id, OWN, channel_id, bot=True))
 
     def do_mark(self, op: Op) -> None:
-        marks = [SubjectMark(it, SubjectKind.PLAYER, it, op.where % 4 > 0, (None, 0, 5_000)[op.where % 3])
-                 for it in GUILDS[: 1 + op.who % 2]]
+        marks = [
+            SubjectMark(it, SubjectKind.PLAYER, it, op.where % 4 > 0, (None, 0, 5_000)[op.where % 3])
+            for it in GUILDS[: 1 + op.who % 2]
+        ]
         self._say(ScopeCommitted(self.now, LABELS[op.where % 2], tuple(marks)))
 
     def do_known(self, op: Op) -> None:
@@ -259,6 +266,3 @@ def _harmless(entry: Entry) -> Entry:
     if isinstance(what, EventInput):
         return replace(entry, input=Heartbeat(what.at))
     return replace(entry, input=OutboxOutcome(what.at, what.guild_id, "nothing", ok=True))
-
-
-FIRST_AT = START

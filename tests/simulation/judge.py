@@ -24,13 +24,14 @@ from tests.simulation.histories import History
 from tests.simulation.tables import Tables, differences, select
 
 _SESSION = (
-    *("guild_id", "user_id", "joined_at", "channel_id", "joined_slack_ms", "left_at", "left_slack_ms", "status"),
-    *("flags", "span_at", "chain_at", "previous_at", "via_channel_creation", "bridged", "gateway_session_id"),
-    "roles",
+    *("guild_id", "user_id", "joined_at", "channel_id", "joined_slack_ms", "left_at", "left_slack_ms"),
+    *("status", "flags", "span_at", "chain_at", "previous_at", "via_channel_creation", "bridged"),
+    *("gateway_session_id", "roles"),
 )
 _SPAN = ("guild_id", "user_id", "joined_at", "started_at", "ended_at", "flags", "roles")
 _TALLY = ("counted", "deafened", "missing_role", "afk", "bridged", "suppressed", "muted", "alone")
-_PARTICIPANT = ("event_id", "user_id", "entered_at", "start_at", "end_at", *(f"{it}_ms" for it in _TALLY), "eligible")
+_TALLY_MS = tuple(f"{it}_ms" for it in _TALLY)
+_PARTICIPANT = ("event_id", "user_id", "entered_at", "start_at", "end_at", *_TALLY_MS, "eligible")
 _COLUMNS = {
     "session": _SESSION,
     "span": _SPAN,
@@ -88,7 +89,9 @@ def _sessions(history: History, entries: list[Entry], replay: EventReplay) -> li
             for it in expected:
                 it.spans = oracle.merged(it.spans)
             found = [_as_expected(row) for row in replay.book.of(guild_id, user_id)]
-            wrong += [] if found == expected else [f"the step differs from the oracle: {found}, not {expected}"]
+            wrong += (
+                [] if found == expected else [f"the step differs from the oracle: {found}, not {expected}"]
+            )
     return wrong
 
 

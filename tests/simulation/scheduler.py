@@ -7,7 +7,7 @@ another actor may have a turn inside another's. In the engine that is everybody 
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import Any
 
@@ -183,10 +183,8 @@ class Cooperative:
             self._begun = True
             self._actor_loop_setup()
         if not self.actor_inbox.empty():
-            try:
+            with suppress(_TurnOver):
                 self._actor_loop_running()
-            except _TurnOver:
-                pass
         self.scheduler.check()
         if self.actor_stopped.is_set():
             self._actor_loop_teardown()
@@ -268,7 +266,7 @@ class Beside(Executor):
         self._scheduler.schedule(self._works, self._turn)
         return Future()
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+    def shutdown(self, *_: object, **__: object) -> None:
         self._works.clear()
 
     def _turn(self) -> None:
@@ -277,15 +275,14 @@ class Beside(Executor):
 
 
 def system(scheduler: Scheduler, adopted: Callable[[PooledActor], None]) -> System:
-    """Return what actors run on: this thread. ``adopted`` is given each pooled actor before its first turn."""
+    """Return what actors run on: this thread. ``adopted`` is given each pooled actor before its turns."""
     kinds: dict[type, Any] = {}
 
     def start(kind: type, *arguments: Any) -> Any:
-        cooperative = kinds.setdefault(
-            kind, type(kind.__name__, (Cooperative, kind), {"scheduler": scheduler})
-        )
+        if kind not in kinds:
+            kinds[kind] = type(kind.__name__, (Cooperative, kind), {"scheduler": scheduler})
         named = {"budget": NO_LIMIT} if kind is Supervisor else {}
-        return cooperative.start(*arguments, **named)
+        return kinds[kind].start(*arguments, **named)
 
     return System(
         start,

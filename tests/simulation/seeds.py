@@ -4,32 +4,22 @@ import logging
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import structlog
 
 from engine.storage.ledger import SqlLedger
-from tests.simulation.engine_room import LedgerMaker, Room
+from tests.simulation.engine_room import SOUND, Room, Storage
 from tests.simulation.faults import Faults
 from tests.simulation.histories import History, drawn_history
 from tests.simulation.judge import judged
-from tests.simulation.server import Server
 from tests.simulation.tables import count, differences, mirror_differences, tables_of
 
-IN_MEMORY = Path("/dev/shm")  # noqa: S108 - no file of ours stands there by a known name
-
-
-@dataclass
-class Defect:
-    """Something of the engine that is made to be wrong, in the run with faults."""
-
-    ledger_at: LedgerMaker = lambda path: SqlLedger(path, 0)
-    server: Callable[[], Server] = Server
+IN_MEMORY = Path("/dev/shm")
 
 
 @dataclass
@@ -65,16 +55,17 @@ class Figures:
             f"{self.seeds} seeds ({kinds}): {self.entries} entries, {self.turns} turns, {self.lives} lives, "
             f"{crashes} crashes, {self.rewinds} rewinds of the journal, "
             f"{sum(self.faults.values())} faults ({faults}), "
-            f"{self.rows} rows compared, {sum(map(len, self.wrong.values()))} differ in {len(self.wrong)} seeds"
+            f"{self.rows} rows compared, "
+            f"{sum(map(len, self.wrong.values()))} differ in {len(self.wrong)} seeds"
         )
 
 
-def simulate(seed: int, folder: Path, defect: Defect | None = None) -> Figures:
-    """Run one seed. ``folder`` is for its ledgers, and is left as it was."""
+def simulate(seed: int, folder: Path, storage: Storage = SOUND) -> Figures:
+    """Run one seed. ``folder`` is for its ledgers. ``storage``: of the run with faults."""
     history = drawn_history(Random(f"{seed} history"))
     figures = Figures(seeds=1, kinds=Counter([history.kind]), entries=len(history.entries))
     try:
-        wrong = list(_compared(seed, history, folder, defect or Defect(), figures))
+        wrong = list(_compared(seed, history, folder, storage, figures))
     except Exception as error:
         wrong = [f"{type(error).__name__}: {error}"]
     if wrong:
@@ -82,10 +73,11 @@ def simulate(seed: int, folder: Path, defect: Defect | None = None) -> Figures:
     return figures
 
 
-def _compared(seed: int, history: History, folder: Path, defect: Defect, figures: Figures) -> Iterator[str]:
-    faults = Faults(Random(f"{seed} faults"))
-    room = _room(seed, "with", history, faults, folder, defect.ledger_at, defect.server())
-    steady = _room(seed, "without", history, Faults(Random(0), none=True), folder)
+def _compared(seed: int, history: History, folder: Path, storage: Storage, figures: Figures) -> Iterator[str]:
+    faults, none = Faults(Random(f"{seed} faults")), Faults(Random(0), none=True)
+    faults.poison = none.poison = history.poison
+    room = Room(Random(f"{seed} turns"), history, faults, folder / "with.db", storage)
+    steady = Room(Random(f"{seed} steady turns"), history, none, folder / "without.db")
     try:
         room.run()
         steady.run()
@@ -105,11 +97,6 @@ def _compared(seed: int, history: History, folder: Path, defect: Defect, figures
                 it.unlink()
 
 
-def _room(seed: int, name: str, history: History, faults: Faults, folder: Path, *defect: Any) -> Room:
-    faults.poison = history.poison
-    return Room(Random(f"{seed} turns {name}"), history, faults, folder / f"{name}.db", *defect)
-
-
 def _mirror(room: Room) -> list[str]:
     ledger = SqlLedger(room.database, 0)
     try:
@@ -120,7 +107,7 @@ def _mirror(room: Room) -> list[str]:
 
 @contextmanager
 def quiet_folder() -> Iterator[Path]:
-    """Give a folder in memory for the ledgers, and have the engine log nothing of what goes wrong by intent."""
+    """Give a folder in memory for the ledgers, and have the engine log nothing of what goes wrong."""
     folder = Path(tempfile.mkdtemp(dir=IN_MEMORY if IN_MEMORY.is_dir() else None))
     pykkas, configured = logging.getLogger("pykka"), structlog.get_config()
     level = pykkas.level

@@ -49,7 +49,7 @@ def count(tables: Tables) -> int:
 
 
 def differences(found: Tables, expected: Tables) -> list[str]:
-    """Say which rows are missing, and which should not be there; a row that is there twice is one too many."""
+    """Say which rows are missing, and which should not be there, be it because they are there twice."""
     told = []
     for name, rows in expected.items():
         left = list(found[name])
