@@ -68,7 +68,7 @@ class PlayerStage:
         self._simulator.act(name, guild_id=self.id, user_id=user_id, **arguments)
 
     def taken_out(self, player, subject):
-        """Wait until the bot is taken out of voice, once, and check that it is by what the rows said before."""
+        """Wait until the bot is taken out of voice, once, and check that it is by what the rows said."""
         (sent,) = until(self.disconnects, "a disconnect")
         at = self.expires_at(subject)
         assert subject["deadline"] == at
@@ -81,7 +81,7 @@ class PlayerStage:
         assert len(self.disconnects()) == 1
 
     def expires_at(self, subject):
-        """Return when the player expires by what its row says of its trackers: the first mark's time is up."""
+        """Return when the player expires by what its row says of its trackers: the first mark's time."""
         marks = json.loads(subject["marks"])
         assert all(timeout_ms is None for _, timeout_ms in marks.values())
         timeout_s = self._daemon.config.trackers.default_timeout_s
