@@ -14,6 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from engine.storage.database import APPLICATION_ID, MIGRATIONS, faults, suspect_mark
+from engine.storage.log_check import log_fault
 from engine.storage.models import TABLES
 from engine.storage.protocols import StorageUnfit
 
@@ -63,6 +64,7 @@ def first_fault(path: Path, *, thorough: bool) -> str:
         with closing(_opened(path)) as connection:
             fault = (
                 _owner(path, connection)
+                or log_fault(path, connection)
                 or _structure(path, connection, thorough=thorough)
                 or _schema(connection)
             )

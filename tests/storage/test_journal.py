@@ -195,6 +195,23 @@ class TestTrim:
             journal.trim(committed, now=10**12)
             assert journal.lag(committed) == 500 - max(int(committed[:-2]) - 999, 0)
 
+    def test_what_the_newest_backup_needs_outlasts_the_retention_but_not_the_cap(
+        self, client, redis_url, make_journal
+    ):
+        needed = ["0-0"]
+        journal = make_journal(redis_url, retention_ms=100, max_entries=400, needed_after=lambda: needed[0])
+        add(client, *(entry(seq) for seq in range(1, 401)), first_id=1_000)
+        assert journal.trim("1399-0", now=5_000) == 0
+        needed[0] = "1250-0"
+        journal.trim("1399-0", now=5_000)
+        assert journal.read("0-0", 1, 0)[0].journal_id == "1250-0"
+        needed[0] = "1399-0"
+        assert journal.trim("1399-0", now=1_450) == 100
+        needed[0] = "0-0"
+        add(client, *(entry(seq) for seq in range(401, 1_001)), first_id=1_400)
+        journal.trim("1999-0", now=2_000)
+        assert journal.length() < 500
+
     def test_the_cap_holds_to_within_a_node(self, client, redis_url, make_journal):
         journal = make_journal(redis_url, retention_ms=10**12, max_entries=1_000)
         add(client, *(entry(seq) for seq in range(1, 2_001)), first_id=1_000)

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from engine.domain.inputs import Entry, Heartbeat
-from engine.storage.backup import Standing, back_up, new_name, standings
+from engine.storage.backup import Standing, back_up, new_name, reading, standings
 from engine.storage.journal import FIELD, encode, stream_key
 from engine.storage.journal_gap import Gap, gap_behind
 from engine.storage.ledger import SqlLedger
@@ -19,7 +19,7 @@ from engine.storage.recovery import last_report, recover
 from tests.storage.ledger_files import commit_of, make_ledger, page_of, rows_of, zero_page
 
 AT = 1_790_000_000_000
-MUTATIONS = int(os.environ.get("ROLLCALL_MUTATIONS", "60"))
+MUTATIONS = int(os.environ.get("ROLLCALL_MUTATIONS", "25"))
 
 
 def no_gaps(_standings):
@@ -248,6 +248,60 @@ def test_bytes_that_were_changed_anywhere_are_found_or_change_no_more_than_a_val
         assert {table: len(found) for table, found in rows.items()} == {k: len(it) for k, it in whole.items()}
         assert sum(row not in whole[table] for table, found in rows.items() for row in found) <= length
     go_on(ledger, 13, 14)
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """What a killed writer left, its log copied back half-way; and the rows as of each of its commits."""
+    path = tmp_path_factory.mktemp("killed") / "rollcall.db"
+    copy, rows = path.with_name("left.db"), {}
+    with closing(SqlLedger(path, 0)) as writer:
+        for number in range(1, 13):
+            writer.commit(commit_of(number))
+            rows[f"{number}-0"] = rows_of(path)
+            if number == 4:
+                reader = reading(path)
+                reader.execute("BEGIN")
+                reader.execute("SELECT 1 FROM session").fetchone()
+        writer._writer.execute_sql("PRAGMA wal_checkpoint(PASSIVE)")
+        for number in range(13, 16):
+            writer.commit(commit_of(number))
+            rows[f"{number}-0"] = rows_of(path)
+        for ending in ("", "-wal"):
+            shutil.copy(f"{path}{ending}", f"{copy}{ending}")
+        reader.close()
+    return copy, rows
+
+
+@pytest.mark.parametrize("seed", range(MUTATIONS))
+def test_a_log_that_was_changed_is_found_or_gives_an_older_commit_whole(killed, tmp_path, folder, seed):
+    left, rows = killed
+    ledger, chance = tmp_path / "rollcall.db", random.Random(seed)
+    shutil.copy(left, ledger)
+    log = ledger.with_name("rollcall.db-wal")
+    data = bytearray(left.with_name("left.db-wal").read_bytes())
+    length = chance.choice([1, 1, 4096])
+    at = chance.randrange(len(data) - length + 1)
+    data[at : at + length] = chance.randbytes(length)
+    log.write_bytes(data)
+    if recover(ledger, folder, no_gaps, AT):
+        assert log.with_name(f"{put_aside(ledger)[0].name}-wal").read_bytes() == data
+        return
+    found = rows_of(ledger)
+    cursor = found["partition"][0][1]
+    assert found == rows[cursor]
+    go_on(ledger, int(cursor.partition("-")[0]) + 1, 16)
+
+
+def test_a_log_that_was_torn_is_an_older_commit_and_no_damage(killed, tmp_path, folder):
+    left, rows = killed
+    for cut in (1, 24, 4096, 4120):
+        ledger = tmp_path / f"{cut}.db"
+        shutil.copy(left, ledger)
+        data = left.with_name("left.db-wal").read_bytes()
+        ledger.with_name(f"{ledger.name}-wal").write_bytes(data[:-cut])
+        assert not recover(ledger, folder, no_gaps, AT)
+        assert rows_of(ledger) == rows["14-0"]
 
 
 class TestGap:
