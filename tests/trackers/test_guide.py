@@ -11,7 +11,7 @@ from engine.domain.tracker_effects import TellListeners, TransitionKind
 from engine.domain.tracker_inputs import ExpiryDecided
 from engine.domain.tracking import Decision, SubjectKind, SubjectState
 from engine.settings import Settings
-from engine.trackers import ClassSpec, TrackerSpecs, check, restarts, scope, status
+from engine.trackers import ClassSpec, TrackerSpecs, check, pace, restarts, scope, status
 from engine.trackers import deliverer as delivering
 from engine.trackers.listeners import METHODS
 from tests.trackers.stage import CHANNEL, DEAF, EVENT, GUILD, OTHER_CHANNEL, T
@@ -178,8 +178,16 @@ def test_the_numbers_of_the_guide_are_those_of_the_code():
         f"up to {delivering.WAITING_MAX:,} snapshots wait, in all up to {delivering.WAITING_MAX_IN_ALL:,}",
         f"more than {restarts.Restarts().times} times in {restarts.Restarts().period_s:.0f} seconds",
         f"a polling run of more than {TrackerSpecs().run_limit_s:.0f} seconds",
+        f"more than {TrackerSpecs().scopes_per_s:.0f} scopes a second",
+        f"a burst of {pace.BURST_S:.0f} seconds",
+        f"once for each {pace.MARKS_OF_ONE:,} marks",
     ):
         assert number in GUIDE
+
+
+def test_the_limits_are_those_of_the_configuration():
+    ours, configured = TrackerSpecs(), Settings().trackers
+    assert (ours.run_limit_s, ours.scopes_per_s) == (configured.run_limit_s, configured.scopes_per_s)
 
 
 def test_every_method_of_a_listener_is_in_the_guide():
