@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pykka
 
 from engine.actors.engine import Engine, EngineSettings
+from engine.domain.event_effects import Answer
 from engine.domain.inputs import Entry, Heartbeat, OutboxOutcome
 from engine.storage.ledger import SqlLedger
 from engine.storage.protocols import StorageError, Stores
@@ -43,7 +44,10 @@ SOUND = Storage()
 
 
 class Room:
-    """``received``: what the ingest found in the outbox. ``closing``: entries behind those of the history."""
+    """``received``: what the ingest found in the outbox. ``answers``: to requests, by id.
+
+    ``closing``: entries behind those of the history.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class Room:
         self.closing: list[Entry] = []
         self.server = storage.server()
         self.received: dict[str, ToDiscord] = {}
+        self.answers: dict[str, Answer] = {}
         self.lives = self.turns = self.drift_ms = self.rewinds = 0
         self._ledger_at = storage.ledger_at
         self._settings = EngineSettings(
@@ -111,6 +116,7 @@ class Room:
         )  # type: ignore[arg-type]
         runs_on = system(scheduler, self.faults.adopted)
         engine = Engine(self._settings, [stores], self.history.rules, runs_on)
+        engine.aftermath.answers.give = self._answered  # type: ignore[method-assign]
         try:
             return self._work(engine, scheduler)
         except Killed:
@@ -165,6 +171,10 @@ class Room:
         self.server.append(entries)
         if not self.faults.strikes("append reply lost"):  # else they are appended again
             del self._waiting[: len(entries)]
+
+    def _answered(self, answer: Answer) -> None:
+        before = self.answers.setdefault(answer.request_id, answer)
+        assert before is answer or not answer.request_id, f"answered twice: {before}, {answer}"
 
     def _receive(self) -> None:
         self.received |= self.server.holds.outbox

@@ -14,39 +14,32 @@ from engine.domain.inputs import (
     ChannelCreated,
     ChannelDeleted,
     Entry,
-    GuildSnapshot,
     Heartbeat,
-    Input,
     MemberRemoved,
     OutboxOutcome,
     RolesChanged,
-    VoiceState,
     VoiceStateChanged,
 )
 from engine.domain.rules import EventRules, Rules, TrackingRules
-from engine.domain.tracker_inputs import (
-    PlayerReported,
-    ScopeCommitted,
-    SubjectMark,
-    SubjectOverridden,
-    TrackersKnown,
-)
-from engine.domain.tracking import Decision, Override, PlayerState, SubjectKind
+from engine.domain.tracking import Decision, Override, PlayerState
 from tests.domain import histories as drawn
 from tests.domain import tracker_tales as tales
-from tests.domain.event_world import EventOp, EventWorld
+from tests.domain.event_world import EventOp
 from tests.domain.ingest import GUILDS, ROLES, Op
 from tests.domain.tracker_tales import EventTale, PlayerTale, Tale
+from tests.simulation.worlds import LABELS, Wide, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KINDS = ("seen", "seen", "gaps", "gaps", "gaps", "player", "event")
-OWN = 999
-LABELS = ("a", "b", "c")
+KINDS = ("seen", "seen", "gaps", "gaps", "gaps", "wide", "wide", "wide", "player", "event")
 WHO = (0, 0, 0, 0, 2, 2, 1)
 ASKED = ("make", "start", "start", "stop", "rescore", "cancel", "change", "change", "afk")
 TOLD = ("player", "player", "mark", "mark", "mark", "known", "override", "report")
+WIDE = (
+    *("name", "ready", "discord", "discord", "discord_gone", "decide"),
+    *("mark_event", "mark_event", "forget"),
+)
 TIMES = (None, -20_000, -1_000, -400, -1, 0, 1, 400, 2_000, 15_000, 40_000)
 PAUSES_MS = (0, 1, 400, 999, 1_000, 5_000, 10_000, 10_001)
 # No two things at the same moment: then before and after the loss of a connection is a matter of time.
@@ -58,77 +51,16 @@ BADGES = EventRules(distributor="role", badge_roles={GUILDS[0]: ROLES[0]})
 class History(NamedTuple):
     """``entries`` in order of appending. ``plain``: the same, for who takes no poison.
 
-    ``tale``: of trackers.
+    ``forgotten``: by user, up to when. ``tale``: of trackers.
     """
 
     kind: str
     rules: Rules
     entries: list[Entry]
-    plain: list[Entry]
-    poison: frozenset[tuple[str, int]]
+    plain: list[Entry] = []  # noqa: RUF012 - never touched
+    poison: frozenset[tuple[str, int]] = frozenset()
+    forgotten: dict[int, int] = {}  # noqa: RUF012 - never touched
     tale: Tale | None = None
-
-
-class World(EventWorld):
-    """The small Discord with events, and the bot's own voice in it, of which trackers tell."""
-
-    def _append(self, what: Input) -> None:
-        if isinstance(what, GuildSnapshot):
-            channel_id = self._players().get(what.guild_id)
-            bot = () if channel_id is None else (VoiceState(OWN, channel_id, bot=True),)
-            what = replace(what, own_user_id=OWN, voice_states=(*what.voice_states, *bot))
-        super()._append(what)
-
-    def _players(self) -> dict[int, int]:
-        found: dict[int, int] = self.__dict__.setdefault("players", {})
-        return found
-
-    def do_lost(self, op: Op) -> None:
-        """Lose a guild, but not one that is not seen just now.
-
-        Back in it, whoever is found there may have been since before: an event of that time is settled by
-        then, and the oracle would still have it read in their favour.
-        """
-        if self._who(op)[0] not in self._open_gaps:
-            super().do_lost(op)
-
-    def do_player(self, op: Op) -> None:
-        """Have the bot come, move or leave."""
-        guild_id, _ = self._who(op)
-        channels = self.channels[guild_id]
-        channel_id = channels[op.where % len(channels)]
-        if self._players().pop(guild_id, None) == channel_id:
-            self._tell(VoiceStateChanged(self.now, guild_id, OWN, None, bot=True))
-        else:
-            self._players()[guild_id] = channel_id
-            self._tell(VoiceStateChanged(self.now, guild_id, OWN, channel_id, bot=True))
-
-    def do_mark(self, op: Op) -> None:
-        marks = [
-            SubjectMark(it, SubjectKind.PLAYER, it, op.where % 4 > 0, (None, 0, 5_000)[op.where % 3])
-            for it in GUILDS[: 1 + op.who % 2]
-        ]
-        self._say(ScopeCommitted(self.now, LABELS[op.where % 2], tuple(marks)))
-
-    def do_known(self, op: Op) -> None:
-        self._say(TrackersKnown(self.now, LABELS[: op.where % 3]))
-
-    def do_override(self, op: Op) -> None:
-        guild_id, _ = self._who(op)
-        timeout_ms, exempt = (None, 0, 20_000)[op.where % 3], op.where == 7
-        names = (guild_id, SubjectKind.PLAYER, guild_id)
-        self._say(SubjectOverridden(self.now, *names, timeout_ms, exempt=exempt, request_id=self._request()))
-
-    def do_report(self, op: Op) -> None:
-        guild_id, _ = self._who(op)
-        self._say(PlayerReported(self.now, guild_id, list(PlayerState)[op.where % 3], self._request()))
-
-    def _say(self, what: Input) -> None:
-        self.asked += 1
-        self.journal.append(Entry("http", self.asked, what))
-
-    def _request(self) -> str:
-        return f"r{self.asked + 1}"
 
 
 def drawn_history(rng: Random) -> History:
@@ -136,15 +68,16 @@ def drawn_history(rng: Random) -> History:
     kind = rng.choice(KINDS)
     tracking = _tracking(rng)
     rules = Rules(log_channel_id=rng.choice((None, 99)), events=BADGES, tracking=tracking)
-    if kind in ("seen", "gaps"):
-        world = World(crowded=kind == "gaps")
+    if kind in ("seen", "gaps", "wide"):
+        world = (Wide if kind == "wide" else World)(crowded=kind != "seen")
         world.play(_begun(rng))
-        world.play(_seen(rng) if kind == "seen" else _gaps(rng))
+        world.play(_seen(rng) if kind == "seen" else _gaps(rng, TOLD if kind == "gaps" else (*TOLD, *WIDE)))
         world.settle()
-        return _poisoned(rng, History(kind, rules, world.journal, [], frozenset()))
+        forgotten = world.forgotten if isinstance(world, Wide) else {}
+        return _poisoned(rng, History(kind, rules, world.journal, forgotten=forgotten))
     tale = PlayerTale(tracking) if kind == "player" else EventTale(tracking, rng.choice((None, None, 300)))
     tale.play(_told(rng, kind))
-    return History(kind, replace(rules, log_channel_id=None), tale.journal, tale.journal, frozenset(), tale)
+    return History(kind, replace(rules, log_channel_id=None), tale.journal, tale.journal, tale=tale)
 
 
 def _begun(rng: Random) -> list[Any]:
@@ -155,26 +88,26 @@ def _begun(rng: Random) -> list[Any]:
 
 
 def _seen(rng: Random) -> list[Any]:
-    return [_any(rng, PAUSES_MS) for _ in range(rng.randint(5, 30))]
+    return [_any(rng, PAUSES_MS, TOLD) for _ in range(rng.randint(5, 30))]
 
 
-def _gaps(rng: Random) -> list[Any]:
+def _gaps(rng: Random, others: tuple[str, ...]) -> list[Any]:
     ops: list[Any] = []
     for _ in range(rng.randint(2, 6)):
         for name in rng.choice(drawn.GAPS) if rng.random() < 0.7 else ("nothing",):
             ops.append(_op(rng, name, GAP_PAUSES_MS))
-            ops += [_any(rng, GAP_PAUSES_MS) for _ in range(rng.randint(0, 4))]
+            ops += [_any(rng, GAP_PAUSES_MS, others) for _ in range(rng.randint(0, 4))]
     return ops
 
 
-def _any(rng: Random, pauses_ms: tuple[int, ...]) -> Any:
+def _any(rng: Random, pauses_ms: tuple[int, ...], others: tuple[str, ...]) -> Any:
     share = rng.random()
     if share < 0.01:
         return EventOp(rng.choice(LONG_MS), "nothing")
     if share < 0.6:
         return _op(rng, rng.choice(drawn.SEEN), pauses_ms)
     if share < 0.75:
-        return _op(rng, rng.choice(TOLD), pauses_ms)
+        return _op(rng, rng.choice(others), pauses_ms)
     name = rng.choice(ASKED)
     return _op(rng, name, pauses_ms) if name == "afk" else _asked(rng, name, pauses_ms)
 

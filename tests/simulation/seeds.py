@@ -86,6 +86,9 @@ def _compared(seed: int, history: History, folder: Path, storage: Storage, figur
         told, rows = judged(history, room.closing, room.database)
         yield from told
         yield from _mirror(room)
+        for request_id, answer in room.answers.items():  # not all are there: some who waited have died
+            if request_id and answer != steady.answers.get(request_id):
+                yield f"answer: {answer} instead of {steady.answers.get(request_id)}"
         if room.drift_ms or steady.drift_ms:
             yield f"attendance drifted by {room.drift_ms} and {steady.drift_ms} ms"
         figures.rows += count(expected) + rows
