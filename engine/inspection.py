@@ -37,14 +37,16 @@ class Sample:
     """One value of one metric, in Prometheus' terms.
 
     All samples of a ``name`` have the same kind, help and label names. A counter's name ends in ``_total``;
-    units are base units and stand in the name (``_seconds``, ``_bytes``).
+    units are base units and stand in the name (``_seconds``, ``_bytes``). Of a histogram ``value`` is the sum
+    and ``buckets`` are ``(upper bound, how many up to it)``, the last bound ``+Inf``.
     """
 
     name: str
-    kind: Literal["counter", "gauge"]
+    kind: Literal["counter", "gauge", "histogram"]
     help: str
     value: float
     labels: Mapping[str, str] = field(default_factory=dict)
+    buckets: tuple[tuple[str, float], ...] = ()
 
 
 class Inspection(Protocol):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from queue import Queue
 from typing import Any, NamedTuple
 
@@ -9,11 +10,15 @@ import pykka
 import structlog
 
 from engine.actors.aftermath import Aftermath, active_events
+from engine.actors.durations import Durations
 from engine.actors.house import House
 from engine.actors.pulse import Pulse
+from engine.actors.reconciling import Reconciler
 from engine.actors.supervisor import told
+from engine.actors.uncertainty import Uncertainty
 from engine.domain.effects import ForgetMember, GrantRole, PostMessage, SettleOutbox
 from engine.domain.event_effects import AwardBadges
+from engine.domain.partition import PartitionState
 from engine.domain.rules import Rules
 from engine.domain.tracker_effects import DisconnectPlayer
 from engine.storage.protocols import Commit, StorageBusy, Stores
@@ -34,6 +39,10 @@ class Drained(NamedTuple):
     """Ask: answered once every commit told before is in the ledger."""
 
 
+class Compare(NamedTuple):
+    """Tell: go on with the check of the mirror."""
+
+
 class CommitterStats:
     """Counters that others may read at any time."""
 
@@ -50,6 +59,8 @@ class CommitterStats:
         self.cursor = ""
         self.death = ""  # what it died of
         self.pulse = Pulse()
+        self.durations = Durations()
+        self.uncertainty = Uncertainty()
 
 
 class Committer(pykka.ThreadingActor):
@@ -68,6 +79,7 @@ class Committer(pykka.ThreadingActor):
         stats: CommitterStats | None = None,
         aftermath: Aftermath | None = None,
         rules: Rules = Rules(),  # noqa: B008 - frozen
+        reconciler: Reconciler | None = None,
     ) -> None:
         super().__init__()
         self._ledger, self._journal = stores.ledger, stores.journal
@@ -83,14 +95,16 @@ class Committer(pykka.ThreadingActor):
         self._sent: set[str] = set()  # to the ingest; no outcome is known yet
         self._more_waits = False
         self._trim_due_at = 0
+        self._reconciler = reconciler
+        self._state: PartitionState | None = None  # of the last commit
         self._house = House(stores.ledger, rules)
 
     @staticmethod
     def _create_actor_inbox() -> Any:
         return Queue(maxsize=COMMITS_AHEAD)
 
-    def on_receive(self, message: Commit | Drained) -> None:
-        """Make one batch durable (tell), or answer that all before are (ask)."""
+    def on_receive(self, message: Commit | Drained | Compare) -> None:
+        """Make one batch durable (tell), answer that all before are (ask), or check the mirror (tell)."""
         self.stats.pulse.beat()
         try:
             self._take(message)
@@ -101,9 +115,11 @@ class Committer(pykka.ThreadingActor):
                 self.stop()  # a failed ask alone would leave an actor that has lost its batches
             raise
 
-    def _take(self, message: Commit | Drained) -> None:
+    def _take(self, message: Commit | Drained | Compare) -> None:
         if not isinstance(message, Commit):
             self._commit_gathered()
+            if isinstance(message, Compare) and not self._gave_up:
+                self._compare()
             return
         self._gathered.append(message)
         together = sum(len(commit.effects) for commit in self._gathered)
@@ -130,7 +146,9 @@ class Committer(pykka.ThreadingActor):
         stats = self.stats
         stats.commits += 1
         stats.effects += len(commit.effects)
-        stats.commit_ms += (time.perf_counter() - started) * 1000
+        took_s = time.perf_counter() - started
+        stats.commit_ms += took_s * 1000
+        stats.durations.count(took_s)
         stats.cursor = commit.state.cursor
         return True
 
@@ -152,6 +170,7 @@ class Committer(pykka.ThreadingActor):
 
     def _after(self, commit: Commit) -> None:
         kinds = set(map(type, commit.effects))
+        self.stats.uncertainty.count(commit.effects, kinds)
         try:
             self._mirror(commit)
             self._send_outbox(commit, kinds)
@@ -163,17 +182,31 @@ class Committer(pykka.ThreadingActor):
         self._house.keep(commit.state, forgot=ForgetMember in kinds)
 
     def _mirror(self, commit: Commit) -> None:
-        cursor = commit.state.cursor
+        self._state, cursor = commit.state, commit.state.cursor
         if self._mirrored is None or not self._live.mirror(commit.before, cursor, commit.effects):
-            self._mirrored = None
-            along = self.stats.pulse.along
-            sessions, events = along(self._ledger.open_sessions()), along(active_events(self._ledger))
-            self._live.rebuild(cursor, sessions, events)
-            self._outbox_due_at = 0  # what is gone from Redis may be the outbox, too
-            if commit.state.forgotten:
-                self._outbox.withdraw(commit.state.forgotten)
-            self.stats.mirror_rebuilds += 1
+            self._rebuild(commit.state)
         self._mirrored, self.stats.mirror_stale = cursor, False
+
+    def _rebuild(self, state: PartitionState) -> None:
+        self._mirrored = None
+        along = self.stats.pulse.along
+        sessions, events = along(self._ledger.open_sessions()), along(active_events(self._ledger))
+        self._live.rebuild(state.cursor, sessions, events)
+        self._outbox_due_at = 0  # what is gone from Redis may be the outbox, too
+        if state.forgotten:
+            self._outbox.withdraw(state.forgotten)
+        self.stats.mirror_rebuilds += 1
+        self._mirrored, self.stats.mirror_stale = state.cursor, False
+
+    def _compare(self) -> None:
+        """Go on with a check of the mirror, until the next commit waits."""
+        if self._reconciler is not None:
+            state = self._state = self._state or self._ledger.load_partition()
+            self._reconciler.go_on(state, partial(self._rebuild, state), busy=self._busy)
+
+    def _busy(self) -> bool:
+        self.stats.pulse.beat()
+        return not self.actor_inbox.empty()
 
     def _send_outbox(self, commit: Commit, kinds: set[type]) -> None:
         """Send what is new, what waits behind it as the receiver gets on, and now and then all again."""

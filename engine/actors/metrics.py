@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from engine.actors.aftermath import DriftStats
+from engine.actors.durations import duration_sample
 from engine.actors.inside import Inside
+from engine.actors.uncertainty import uncertainty_samples
 from engine.domain.events import EventStatus
 from engine.inspection import Described, Sample
 
@@ -127,6 +129,29 @@ def delivery_samples(deliveries: dict[str, float]) -> Iterable[Sample]:
             yield Sample(f"rollcall_{name}_total", "counter", _DELIVERY_COUNTERS[name], value)
         else:
             yield Sample(f"rollcall_{name}", "gauge", "What waits to be delivered", value)
+
+
+def commit_samples(inside: Sequence[Inside]) -> Iterable[Sample]:
+    """Yield how far the partitions are, how long their commits take, and how certain these are."""
+    durations = [it.committer.durations for it in inside]
+    yield duration_sample(
+        "rollcall_commit_duration_seconds", "How long a commit takes, waits included", durations
+    )
+    yield from uncertainty_samples(it.committer.uncertainty for it in inside)
+    try:
+        lag = sum(it.journal.lag(it.stats.state.cursor) for it in inside)
+    except ConnectionError:
+        return  # it is away, as /readyz says
+    yield Sample("rollcall_journal_lag_entries", "gauge", "Journal entries that are not taken yet", lag)
+
+
+def process_samples(processes: Iterable[Described]) -> Iterable[Sample]:
+    """Yield how often the parent has started each of its processes again."""
+    for it in processes:
+        labels = {"process": it["name"]}
+        yield Sample(
+            "rollcall_process_restarts_total", "counter", "Restarts by the parent", it["restarts"], labels
+        )
 
 
 def _ingest_samples(ingest: Described) -> Iterable[Sample]:

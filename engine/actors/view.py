@@ -10,8 +10,16 @@ from engine import __version__
 from engine.actors.children import ChildActors
 from engine.actors.engine import Engine
 from engine.actors.inside import Inside
-from engine.actors.metrics import counters, delivery_samples, gauges, samples
+from engine.actors.metrics import (
+    commit_samples,
+    counters,
+    delivery_samples,
+    gauges,
+    process_samples,
+    samples,
+)
 from engine.actors.readiness import readiness
+from engine.actors.reconciling import reconcile_samples
 from engine.actors.timers import timers
 from engine.actors.transitions import player_samples, tracker_samples
 from engine.domain.ids import partition_of
@@ -32,6 +40,7 @@ class Lookups(NamedTuple):
     trackers: Callable[[], list[Described]] = list
     storage: Callable[[], Described] = dict  # what there is to say of the ledger's keeping
     samples: Callable[[], Iterable[Sample]] = tuple
+    processes: Callable[[], list[Described]] = list  # as the parent describes them; none without a parent
 
 
 class EngineView:
@@ -62,6 +71,7 @@ class EngineView:
             "guildActors": sum(len(inside.guilds) for inside in self._engine.inside),
             "eventActors": sum(len(inside.events.children) for inside in self._engine.inside),
             "quarantined": sorted(self._engine.roster().quarantined),
+            "reconciled": self._engine.reconciled(),
             **self._lookups.counts(),
             **self._lookups.storage(),
         }
@@ -167,9 +177,13 @@ class EngineView:
         yield from samples(self._engine.inside, drift, self.open_sessions(), restarts, told, _now())
         yield from delivery_samples(self._lookups.deliveries())
         yield from self._engine.aftermath.transitions.samples()
+        inside = self._engine.inside
+        yield from reconcile_samples((it.reconciler for it in inside), sum(it.stats.rewinds for it in inside))
         yield from player_samples(list(self._engine.published.players.copy().values()))
         yield from tracker_samples(self._lookups.trackers())
         yield from self._lookups.samples()
+        yield from commit_samples(self._engine.inside)
+        yield from process_samples(self._lookups.processes())
 
 
 def _described(children: ChildActors, key: int) -> Described:

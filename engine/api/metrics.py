@@ -1,19 +1,27 @@
 """``/metrics`` for Prometheus: the engine's samples, and the process' own."""
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from engine.api.providers import MetricsRegistry
 from engine.inspection import Inspection, Sample
 
-FAMILIES: dict[str, type[CounterMetricFamily | GaugeMetricFamily]] = {
+Family: TypeAlias = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
+FAMILIES: dict[str, type[Family]] = {
     "counter": CounterMetricFamily,
     "gauge": GaugeMetricFamily,
+    "histogram": HistogramMetricFamily,
 }
 
 router = APIRouter(tags=["metrics"])
@@ -39,14 +47,18 @@ class SampleCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Return one family for each metric name."""
-        families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
+        families: dict[str, Family] = {}
         for sample in self._inspection.samples():
             family = families.setdefault(sample.name, _family(sample))
-            family.add_metric([sample.labels[name] for name in sorted(sample.labels)], sample.value)
+            values = [sample.labels[name] for name in sorted(sample.labels)]
+            if isinstance(family, HistogramMetricFamily):
+                family.add_metric(values, sample.buckets, sample.value)
+            else:
+                family.add_metric(values, sample.value)
         return iter(families.values())
 
 
-def _family(sample: Sample) -> CounterMetricFamily | GaugeMetricFamily:
+def _family(sample: Sample) -> Family:
     return FAMILIES[sample.kind](sample.name, sample.help, labels=sorted(sample.labels))
 
 

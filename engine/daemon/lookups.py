@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from engine.daemon.common import INGEST_STATUS
 from engine.domain.ids import partition_of
 
+PARENT_WITHIN_S = 1.0
+
 if TYPE_CHECKING:
     from engine.actors.view import Lookups
     from engine.badges.delivery import DeliveryStats
@@ -42,6 +44,7 @@ def lookups(
 ) -> "Lookups":
     """Return what the view asks of storage. ``delivered``: how badges fare, and notices."""
     from engine.actors.view import Lookups
+    from engine.processes.control import ControlError, ask
     from engine.storage.status import StatusBoard
 
     board = StatusBoard(config.redis_url)
@@ -76,4 +79,13 @@ def lookups(
             "notices_pending": notices.pending,
         }
 
-    return Lookups(reads.overview, reads.open_by_guild, ingest, live, deliveries, trackers)
+    def processes() -> list[dict[str, Any]]:
+        try:
+            found: list[dict[str, Any]] = ask(config.control_socket, {"do": "processes"}, PARENT_WITHIN_S)
+        except (ConnectionError, ControlError):
+            return []  # the engine runs alone
+        return found
+
+    return Lookups(
+        reads.overview, reads.open_by_guild, ingest, live, deliveries, trackers, processes=processes
+    )

@@ -197,9 +197,11 @@ class MemoryJournal:
         return next((it for it in self.records if it.journal_id == journal_id), None)
 
     def length(self) -> int:
+        self._reach()
         return len(self.records)
 
     def lag(self, cursor: str) -> int:
+        self._reach()
         return len(self._behind(cursor))
 
     def trim(self, committed: str, _now: int) -> int:
