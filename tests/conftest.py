@@ -1,13 +1,13 @@
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
 
 from engine.storage.embedded import EmbeddedServer
 from engine.storage.redis_client import connect
+from tests.waiting import until
 
 
 class RunningServer:
@@ -71,13 +71,5 @@ def make_server():
 
 @pytest.fixture
 def eventually():
-    """Wait until a condition holds."""
-
-    def wait(condition, timeout_s=10.0):
-        deadline = time.monotonic() + timeout_s
-        while not (result := condition()):
-            assert time.monotonic() < deadline, "the condition never held"
-            time.sleep(0.005)
-        return result
-
-    return wait
+    """``eventually(condition)``: wait until it holds, and return what it returned."""
+    return until

@@ -1,7 +1,6 @@
 """A partition on storage in plain memory, and a watch that no test leaves a thread behind."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -25,22 +24,16 @@ from tests.actors.evening import RULES as OF_EVENING
 from tests.actors.forgetting import Ledger
 from tests.actors.memory import MemoryJournal, MemoryLedger, MemoryLive, MemoryOutbox, Rows, fold
 from tests.daemon.replay import tables_of
+from tests.waiting import until
 
 DEADLINE_S = 15.0
 BUDGET, RULES = Budget(), Rules()
 
 
-def _wait_until(condition: Callable[[], object], what: str = "the condition") -> None:
-    ends_at = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < ends_at, f"{what} did not come within {DEADLINE_S} s"
-        time.sleep(0.001)
-
-
 @pytest.fixture
 def wait_until():
     """``wait_until(condition, what)``: poll until it holds."""
-    return _wait_until
+    return until
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +41,7 @@ def _no_thread_stays():
     before = set(threading.enumerate())
     yield
     pykka.ActorRegistry.stop_all(timeout=DEADLINE_S)
-    _wait_until(lambda: set(threading.enumerate()) <= before, "the end of every thread")
+    until(lambda: set(threading.enumerate()) <= before, "the end of every thread")
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +102,7 @@ class Bench:
 
     def settle(self) -> None:
         """Wait until all that was written is committed."""
-        _wait_until(lambda: self.ledger.cursor == self.journal.last_id(), "the last commit")
+        until(lambda: self.ledger.cursor == self.journal.last_id(), "the last commit")
 
     def stop(self) -> None:
         self.inside.halt()

@@ -2,7 +2,6 @@ import asyncio
 import hashlib
 import hmac
 import json
-import time
 from collections import deque
 from types import SimpleNamespace
 
@@ -14,8 +13,8 @@ from engine.badges.deliverer import Deliverer
 from engine.badges.delivery import DeliveryStats
 from engine.storage.deliveries import SqlDeliveries
 from tests.badges.awards import Book, T
+from tests.waiting import until_async
 
-PATIENCE_S = 20
 SECRET = "a secret of the receiver's"
 
 
@@ -29,15 +28,7 @@ def book(tmp_path):
 @pytest.fixture
 def until():
     """Wait for something to become true, and return it; other coroutines go on meanwhile."""
-
-    async def until(condition):
-        give_up_at = time.monotonic() + PATIENCE_S
-        while not (result := condition()):
-            assert time.monotonic() < give_up_at, "it never happened"
-            await asyncio.sleep(0.005)
-        return result
-
-    return until
+    return until_async
 
 
 class Receiver:

@@ -1,7 +1,6 @@
 """A small guild on the simulator, a journal that collects, and an ingest between them."""
 
 import asyncio
-import time
 from dataclasses import dataclass
 
 import pytest
@@ -13,8 +12,7 @@ from bot_adapter.simulator.gateway import GatewayOptions
 from bot_adapter.simulator.server import DEFAULT_TOKEN, SimulatorServer
 from bot_adapter.simulator.world import World
 from engine.domain.inputs import GuildSnapshot, Heartbeat, VoiceStateChanged
-
-PATIENCE_S = 20
+from tests.waiting import until_async
 
 
 class CollectingJournal:
@@ -34,11 +32,7 @@ class CollectingJournal:
 
     async def until(self, condition):
         """Wait for something to become true, and return it."""
-        give_up_at = time.monotonic() + PATIENCE_S
-        while not (result := condition()):
-            assert time.monotonic() < give_up_at, "it never happened"
-            await asyncio.sleep(0.005)
-        return result
+        return await until_async(condition)
 
     @property
     def snapshots(self):

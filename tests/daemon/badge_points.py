@@ -30,7 +30,8 @@ from engine.storage.journal import FIELD, stream_key
 from engine.storage.redis_client import connect
 from engine.storage.writer import JournalWriter
 from tests.daemon.crash_points import DEAD, NEVER_CAME, in_a_process
-from tests.daemon.replay import DEADLINE_S, Recording, cursor, cut_after, stores_at
+from tests.daemon.replay import Recording, cursor, cut_after, stores_at
+from tests.waiting import until
 
 DEATHS = 8  # at most; where nothing is done before it, there would be no end of them
 
@@ -92,10 +93,8 @@ def live(case: Recording, file: Path, last_id: str, point: DeliveryPoint | None)
         engine.aftermath.badges_awarded = deliverer.wake
         for part in (engine, writer, deliverer):
             part.start()
-        ends_at = time.monotonic() + DEADLINE_S
-        while place(cursor(stores)) < place(last_id) or deliveries.count("csv"):
-            assert time.monotonic() < ends_at, "badges were not delivered"
-            time.sleep(0.002)
+        until(lambda: place(cursor(stores)) >= place(last_id), f"the journal's end {last_id}")
+        until(lambda: not deliveries.count("csv"), "the delivery of all badges")
         deliverer.stop()
         writer.close()
         engine.stop()

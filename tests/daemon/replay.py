@@ -2,7 +2,6 @@
 
 import shutil
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,8 +19,8 @@ from engine.storage.outbox import OutboxSender
 from engine.storage.protocols import Record, Stores
 from engine.storage.redis_client import connect
 from tests.daemon.truth import Row, Window
+from tests.waiting import until
 
-DEADLINE_S = 30.0
 ALL = 1_000_000
 
 
@@ -102,12 +101,13 @@ def run_engine(stores: Stores, rules: Rules, last_id: str, batch_max_entries: in
     """Run an engine up to the journal's entry ``last_id``."""
     engine = Engine(EngineSettings(batch_max_entries=batch_max_entries), [stores], rules)
     engine.start()
-    ends_at = time.monotonic() + DEADLINE_S
+
+    def reached() -> bool:
+        assert not engine.failed.is_set(), engine.reason
+        return last_id in (engine.inside[0].committer.cursor, cursor(stores))
+
     try:
-        while engine.inside[0].committer.cursor != last_id and cursor(stores) != last_id:
-            assert time.monotonic() < ends_at, f"the journal's end {last_id} was not reached"
-            assert not engine.failed.is_set(), engine.reason
-            time.sleep(0.002)
+        until(reached, f"the journal's end {last_id}")
     finally:
         engine.stop()
 

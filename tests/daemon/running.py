@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +17,12 @@ from engine.cli.client import EngineClient
 from engine.cli.failure import Failure
 from engine.config import load
 from engine.processes.control import ControlError, ask
+from tests.waiting import until
 
 ROLLCALL = str(Path(sys.executable).with_name("rollcall"))
 DEADLINE_S = 30.0
 TOKEN = "a-token-for-tests"
 _SECRETS = ("DISCORD_TOKEN", "ROLLCALL_TOKEN", "REDIS_PASSWORD", "ROLLCALL_WEBHOOK_SECRET")
-
-
-def until(condition, what, timeout_s=DEADLINE_S, every_s=0.02):
-    """Wait until ``condition()`` is true, and return what it returned."""
-    ends_at = time.monotonic() + timeout_s
-    while not (found := condition()):
-        assert time.monotonic() < ends_at, f"{what}: not within {timeout_s:g} s"
-        time.sleep(every_s)
-    return found
 
 
 def toml(tables: dict[str, dict[str, Any]]) -> str:

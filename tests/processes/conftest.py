@@ -9,6 +9,7 @@ from engine.processes.budget import RestartBudget
 from engine.processes.child import ChildSpec
 from engine.processes.lifeline import Lifeline
 from engine.processes.supervisor import Supervisor, Verdict
+from tests.waiting import until_async
 
 # Says "up" and "down" in a file, so that tests see the order of things.
 CHILD = """
@@ -79,10 +80,5 @@ def supervised():
 
 @pytest.fixture
 def until():
-    """Wait until a condition holds; the test's own timeout bounds it."""
-
-    async def wait(condition):
-        while not condition():  # noqa: ASYNC110  # files and processes have no event to wait on
-            await asyncio.sleep(0.01)
-
-    return wait
+    """``await until(condition)``: wait until it holds."""
+    return until_async

@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
 
 from engine.processes.lifeline import Lifeline, watch_parent
+from tests.waiting import until
 
 # A parent of one Python child and one that is not; it names their pids and waits for its end.
 PARENT = """
@@ -41,17 +41,10 @@ def parent(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout.readline() == "up\n"
-            wait_until(lambda: "sleep" in {child.name() for child in children_of(process)})
+            until(lambda: "sleep" in {child.name() for child in children_of(process)})
             yield process
         finally:
             process.kill()
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def children_of(process):

@@ -1,5 +1,3 @@
-import time
-
 import pytest
 from structlog.testing import capture_logs
 
@@ -17,8 +15,7 @@ from engine.trackers import (
 from engine.trackers.loading import Loaded, LoadedTracker
 from engine.trackers.restarts import Restarts
 from tests.trackers.stage import GUILD, Stage
-
-PATIENCE_S = 20
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -41,17 +38,9 @@ def players(stage):
     return PlayerRegistry(stage, stage, stage.now)
 
 
-@pytest.fixture
-def until():
+@pytest.fixture(name="until")
+def _until():
     """Wait for something to become true, and return it."""
-
-    def until(condition):
-        give_up_at = time.monotonic() + PATIENCE_S
-        while not (result := condition()):
-            assert time.monotonic() < give_up_at, "it never happened"
-            time.sleep(0.002)
-        return result
-
     return until
 
 

@@ -15,6 +15,7 @@ import pytest
 from bot_adapter.simulator.gateway import GatewayOptions
 from bot_adapter.simulator.server import DEFAULT_TOKEN, SimulatorServer
 from bot_adapter.simulator.world import World
+from tests.waiting import until_async
 
 PATIENCE_S = 10.0
 USUAL_INTENTS = 1 | 128
@@ -192,12 +193,5 @@ def call(http, server):
 
 @pytest.fixture
 def eventually() -> Callable:
-    """Wait until a condition holds."""
-
-    async def wait(condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            # Any state may be waited for, not only what could set an Event.
-            while not condition():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-
-    return wait
+    """``await eventually(condition)``: wait until it holds."""
+    return until_async
