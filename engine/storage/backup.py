@@ -104,7 +104,9 @@ def back_up(
             _wipe(partial)
             found = Backup(target, partial.stat().st_size, at, standings(partial))
     except OSError as error:
-        raise StorageError(f"cannot write the backup {target}: {error.strerror or error}") from error
+        raise StorageError(
+            f"cannot write the backup {target}: {error.strerror} ({error.filename})"
+        ) from error
     return found
 
 
