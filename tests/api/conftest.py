@@ -20,8 +20,9 @@ from engine.storage.protocols import Commit
 from engine.storage.queries import SqlReads
 from engine.storage.redis_client import connect
 from tests.api.evening import hold
-from tests.api.running import LEAST, MINUTE, UNLIMITED, RunningEngine, wait_until
+from tests.api.running import LEAST, MINUTE, UNLIMITED, RunningEngine
 from tests.api.still_engine import StillEngine
+from tests.waiting import until
 
 NOON = 1_772_366_400_000  # 2026-03-01T12:00:00Z
 
@@ -62,7 +63,7 @@ def reads(ledger) -> SqlReads:
 
 @pytest.fixture(scope="session", name="wait_until")
 def _wait_until():
-    return wait_until
+    return until
 
 
 @pytest.fixture

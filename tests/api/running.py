@@ -1,7 +1,6 @@
 """A real engine behind the API: Redis, ledger, actors and desk, with an ingest that a test speaks for."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -34,6 +33,7 @@ from engine.storage.outbox import OutboxSender
 from engine.storage.protocols import Stores
 from engine.storage.queries import SqlReads
 from engine.storage.writer import JournalWriter
+from tests.waiting import until
 
 NOON = 1_772_366_400_000  # 2026-03-01T12:00:00Z
 GUILD, LOST = 10, 11
@@ -144,7 +144,7 @@ class RunningEngine:
         beat = Heartbeat(now, (ShardBeat(0, CONNECTION, connected=True, alive_at=now),))
         self._told += len(facts) + 1
         self._ingest.append(*facts, beat)
-        wait_until(lambda: self._ledger.load_partition().sources.get("ingest", (0, 0))[0] >= self._told)
+        until(lambda: self._ledger.load_partition().sources.get("ingest", (0, 0))[0] >= self._told)
 
     def _closing(self, it: Any) -> Any:
         return self._stack.enter_context(closing(it))
@@ -157,13 +157,6 @@ class RunningEngine:
 
 def update(at: int, user_id: int, channel_id: int | None, flags: int = 0, **facts: Any) -> VoiceStateChanged:
     return VoiceStateChanged(at, GUILD, user_id, channel_id, flags, **facts)
-
-
-def wait_until(condition: Callable[[], object], timeout_s: float = 15.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.002)
 
 
 def refusal(answer: httpx.Response, status: int, field: str | None) -> str:
