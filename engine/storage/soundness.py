@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from engine.storage.database import APPLICATION_ID, MIGRATIONS, faults, suspect_mark
-from engine.storage.log_check import log_fault
+from engine.storage.log_check import copied_back, log_fault
 from engine.storage.models import TABLES
 from engine.storage.protocols import StorageUnfit
 
@@ -61,10 +61,11 @@ def first_fault(path: Path, *, thorough: bool) -> str:
     of a newer Rollcall: those are not damaged.
     """
     try:
+        copied = copied_back(path)
         with closing(_opened(path)) as connection:
             fault = (
                 _owner(path, connection)
-                or log_fault(path, connection)
+                or log_fault(path, connection, copied)
                 or _structure(path, connection, thorough=thorough)
                 or _schema(connection)
             )

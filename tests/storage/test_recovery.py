@@ -267,7 +267,7 @@ def killed(tmp_path_factory):
         for number in range(13, 16):
             writer.commit(commit_of(number))
             rows[f"{number}-0"] = rows_of(path)
-        for ending in ("", "-wal"):
+        for ending in ("", "-wal", "-shm"):
             shutil.copy(f"{path}{ending}", f"{copy}{ending}")
         reader.close()
     return copy, rows
@@ -302,6 +302,21 @@ def test_a_log_that_was_torn_is_an_older_commit_and_no_damage(killed, tmp_path, 
         ledger.with_name(f"{ledger.name}-wal").write_bytes(data[:-cut])
         assert not recover(ledger, folder, no_gaps, AT)
         assert rows_of(ledger) == rows["14-0"]
+
+
+def test_a_log_cut_short_of_what_was_copied_from_it_is_damage(killed, tmp_path, folder):
+    left, rows = killed
+    data = left.with_name("left.db-wal").read_bytes()
+    outcomes = set()
+    for part in range(1, 20):
+        ledger = tmp_path / f"{part}.db"
+        for ending in ("", "-shm"):
+            shutil.copy(f"{left}{ending}", f"{ledger}{ending}")
+        ledger.with_name(f"{ledger.name}-wal").write_bytes(data[: len(data) * part // 20])
+        rebuilt = recover(ledger, folder, no_gaps, AT)
+        outcomes.add(rebuilt)
+        assert rebuilt or rows_of(ledger) in rows.values()
+    assert outcomes == {True, False}
 
 
 class TestGap:
