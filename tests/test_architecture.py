@@ -46,7 +46,7 @@ LAYERS = {
     "engine.config_problems": Layer({"engine.settings"}, {"pydantic", "pydantic_core"}),
     "engine.configured_rules": Layer({"engine.settings", DOMAIN}, set()),
     "engine.log": Layer(set(), {"structlog"}),
-    "engine.directories": Layer({"engine.config"}, set()),
+    "engine.directories": Layer({"engine.config"}, {"structlog"}),
     "engine.processes": Layer({"engine.config", "engine.directories", "engine.storage.lock"}, {"structlog"}),
     "engine.cli": Layer(
         {

@@ -56,7 +56,6 @@ def _explain(error: Exception) -> int:
 
     from engine.cli.failure import Failure
     from engine.config import ConfigError
-    from engine.config_problems import shown
     from engine.storage.protocols import StorageError
 
     match error:
@@ -70,7 +69,7 @@ def _explain(error: Exception) -> int:
             line = " ".join(error.format_message().replace("Value error, ", "").split())
             return _tell([f"rollcall: {line} (see `{_command(error)} --help`)"], error.exit_code)
         case OSError() if error.errno in _FULL or error.filename is not None:
-            place = "cannot write" if error.filename is None else shown(str(error.filename))
+            place = "cannot write" if error.filename is None else repr(str(error.filename)[:80])
             return _tell([f"rollcall: {place}: {error.strerror}"], 1)
         case _:
             return _unexpected(error)
