@@ -142,7 +142,8 @@ class Wire:
             self._connection = None
 
     def _connect(self) -> Any:
-        connection: Any = self._pool.make_connection()
+        # Not the pool's own way: it counts what it makes, and after a hundred makes none any more.
+        connection: Any = self._pool.connection_class(**self._pool.connection_kwargs)
         self._connection = connection  # at once, so that a failure below closes it
         connection.connect()
         # A server that still loads its file refuses commands one by one; it must not turn ready half-way

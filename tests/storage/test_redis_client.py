@@ -82,3 +82,15 @@ def test_a_wire_comes_back_with_its_server(make_server):
     server.start()
     assert wire.ask("PING") == b"PONG"
     wire.close()
+
+
+def test_however_long_a_server_is_away_its_return_is_noticed(make_server):
+    """redis-py's pool gives up after a hundred connections."""
+    server = make_server()
+    wire = Wire(server.url)
+    for _ in range(150):
+        with pytest.raises(ConnectionError):
+            wire.ask("PING")
+    server.start()
+    assert wire.ask("PING") == b"PONG"
+    wire.close()
