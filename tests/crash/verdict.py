@@ -83,6 +83,11 @@ def judge_entries(verdict: Verdict, stage: Stage, recording: Recording) -> list[
     taken = [it for it in gone if place(it.journal_id) <= (stage.taken_at or (0, 0))]
     verdict.destroyed = len(gone) - len(taken)
     kept |= {it.journal_id: it for it in taken}
+    for it in [it for it in kept.values() if it.entry is None]:
+        if place(it.journal_id) <= (stage.taken_at or (0, 0)):
+            kept[it.journal_id] = stage.witness.seen[it.journal_id]
+        else:
+            verdict.destroyed += 1
     records = [kept[key] for key in sorted(kept, key=place) if place(key) <= end]
     verdict.entries = len(records)
     for told in holes(records, stage.acknowledged):
@@ -95,8 +100,8 @@ def holes(records: Iterable[Record], acknowledged: dict[str, int]) -> list[str]:
     """Tell of each entry that must be there and is not."""
     found: dict[str, set[int]] = defaultdict(set)
     for it in records:
-        assert it.entry is not None, it.error
-        found[it.entry.source].add(it.entry.seq)
+        if it.entry is not None:
+            found[it.entry.source].add(it.entry.seq)
     last = {source: max((acknowledged.get(source, 0), *seqs)) for source, seqs in found.items()}
     return [
         f"{source} has no entry {seq}"
@@ -128,7 +133,7 @@ def judge_replay(verdict: Verdict, recording: Recording, database: Path) -> None
 
 def judge_truth(verdict: Verdict, stage: Stage, records: Sequence[Record], truth: dict[str, Any]) -> None:
     """Compare with what happened: each stay has one row, and only a gap may leave a doubt."""
-    rows = rows_of(stage.daemon.config.database)
+    rows, records = rows_of(stage.daemon.config.database), [it for it in records if it.entry is not None]
     for problem in Comparison(rows, truth, watched(records)).problems:
         if problem.startswith("no presence"):
             verdict.repeat([problem])

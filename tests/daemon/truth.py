@@ -116,7 +116,10 @@ class Comparison:
         self._check_skipped(presences[following:])
 
     def _match(self, row: Row, presences: list[Presence], following: int) -> int | None:
-        """Return the latest presence that may be the row's: an earlier one was too short for a row."""
+        """Return the latest presence that may be the row's: an earlier one was too short for a row.
+
+        In a gap none is: there it is the first that ended when the row says.
+        """
         earliest = row.joined_at - row.joined_slack_ms - LATE_MS
         fitting = [
             index
@@ -126,7 +129,9 @@ class Comparison:
             and it.channel_id == row.channel_id
             and earliest <= it.joined_at <= row.joined_at
         ]
-        return fitting[-1] if fitting else None
+        in_gap = row.joined_slack_ms > LATE_MS
+        first = (index for index in fitting if in_gap and self._ends_with(row, presences[index]))
+        return next(first, fitting[-1] if fitting else None)
 
     def _follow(self, row: Row, presences: list[Presence], index: int) -> int:
         """Find where the row's presence ended. A bridged one may have been elsewhere and come back."""
