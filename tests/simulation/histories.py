@@ -34,12 +34,13 @@ if TYPE_CHECKING:
 
 KINDS = ("seen", "seen", "gaps", "gaps", "gaps", "wide", "wide", "wide", "player", "event")
 WHO = (0, 0, 0, 0, 2, 2, 1)
-ASKED = ("make", "start", "start", "stop", "rescore", "cancel", "change", "change", "afk")
-TOLD = ("player", "player", "mark", "mark", "mark", "known", "override", "report")
+ASKED = ("make", "make", "start", "start", "stop", "rescore", "cancel", "change", "change", "afk")
+TOLD = ("player", "player", "player", "bot", "mark", "mark", "mark", "known", "override", "report")
 WIDE = (
     *("name", "ready", "discord", "discord", "discord_gone", "decide"),
     *("mark_event", "mark_event", "forget"),
 )
+OTHERS = {"seen": TOLD, "gaps": TOLD, "wide": (*TOLD, *WIDE, *WIDE)}
 TIMES = (None, -20_000, -1_000, -400, -1, 0, 1, 400, 2_000, 15_000, 40_000)
 PAUSES_MS = (0, 1, 400, 999, 1_000, 5_000, 10_000, 10_001)
 # No two things at the same moment: then before and after the loss of a connection is a matter of time.
@@ -71,7 +72,7 @@ def drawn_history(rng: Random) -> History:
     if kind in ("seen", "gaps", "wide"):
         world = (Wide if kind == "wide" else World)(crowded=kind != "seen")
         world.play(_begun(rng))
-        world.play(_seen(rng) if kind == "seen" else _gaps(rng, TOLD if kind == "gaps" else (*TOLD, *WIDE)))
+        world.play(_seen(rng) if kind == "seen" else _gaps(rng, OTHERS[kind]))
         world.settle()
         forgotten = world.forgotten if isinstance(world, Wide) else {}
         return _poisoned(rng, History(kind, rules, world.journal, forgotten=forgotten))
@@ -104,7 +105,7 @@ def _any(rng: Random, pauses_ms: tuple[int, ...], others: tuple[str, ...]) -> An
     share = rng.random()
     if share < 0.01:
         return EventOp(rng.choice(LONG_MS), "nothing")
-    if share < 0.6:
+    if share < 0.5:
         return _op(rng, rng.choice(drawn.SEEN), pauses_ms)
     if share < 0.75:
         return _op(rng, rng.choice(others), pauses_ms)

@@ -32,7 +32,7 @@ from engine.domain.tracking import Decision, PlayerState, SubjectKind
 from tests.domain.event_world import EVENTS, EventWorld
 from tests.domain.ingest import GUILDS, Op
 
-OWN = 999
+OWN, OTHER_BOT = 999, 50
 LABELS = ("a", "b", "c")
 
 
@@ -69,6 +69,13 @@ class World(EventWorld):
         else:
             self._players()[guild_id] = channel_id
             self._tell(VoiceStateChanged(self.now, guild_id, OWN, channel_id, bot=True))
+
+    def do_bot(self, op: Op) -> None:
+        """Have another bot come, move or leave: it is seen, but not tracked."""
+        guild_id, _ = self._who(op)
+        channels = [*self.channels[guild_id], None]
+        it = channels[op.where % len(channels)]
+        self._tell(VoiceStateChanged(self.now, guild_id, OTHER_BOT, it, op.where % 4, bot=True))
 
     def do_mark(self, op: Op) -> None:
         marks = [
