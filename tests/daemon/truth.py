@@ -85,10 +85,13 @@ class Comparison:
     """Finds each row's presence; ``problems`` tells of every row without one, and the other way round.
 
     ``watched``: when the ingest was connected. ``now``: the last moment that both sides know of.
+    ``late_ms``: what an update may take on its way to the ingest's clock.
     """
 
-    def __init__(self, rows: Iterable[Row], truth: dict[str, Any], watched: list[Window]):
-        self.watched = watched
+    def __init__(
+        self, rows: Iterable[Row], truth: dict[str, Any], watched: list[Window], late_ms: int = LATE_MS
+    ):
+        self.watched, self.late_ms = watched, late_ms
         self.now = min(truth["now"], watched[-1].end)
         self.problems: list[str] = []
         presences = defaultdict(list)
@@ -120,7 +123,7 @@ class Comparison:
 
         In a gap none is: there it is the first that ended when the row says.
         """
-        earliest = row.joined_at - row.joined_slack_ms - LATE_MS
+        earliest = row.joined_at - row.joined_slack_ms - self.late_ms
         fitting = [
             index
             for index, it in enumerate(presences)
@@ -129,7 +132,7 @@ class Comparison:
             and it.channel_id == row.channel_id
             and earliest <= it.joined_at <= row.joined_at
         ]
-        in_gap = row.joined_slack_ms > LATE_MS
+        in_gap = row.joined_slack_ms > self.late_ms
         first = (index for index in fitting if in_gap and self._ends_with(row, presences[index]))
         return next(first, fitting[-1] if fitting else None)
 
@@ -157,14 +160,14 @@ class Comparison:
     def _ends_with(self, row: Row, presence: Presence) -> bool:
         left_at = presence.left_at
         if row.left_at is None:
-            return left_at is None or left_at >= self.now - LATE_MS
+            return left_at is None or left_at >= self.now - self.late_ms
         if left_at is None or left_at > self.now:
-            return row.left_at + row.left_slack_ms >= self.now - LATE_MS
+            return row.left_at + row.left_slack_ms >= self.now - self.late_ms
         # Of who came and went in one gap no length is known: only both slacks together hold the truth.
         since = row.left_at - (row.joined_slack_ms if row.left_at == row.joined_at else 0)
-        in_time = since - LATE_MS <= left_at <= row.left_at + row.left_slack_ms
+        in_time = since - self.late_ms <= left_at <= row.left_at + row.left_slack_ms
         # With slack the longest reading counts.
-        return in_time and (not row.exact or left_at - presence.joined_at > MIN_MS - LATE_MS)
+        return in_time and (not row.exact or left_at - presence.joined_at > MIN_MS - self.late_ms)
 
     def _check_flags(self, row: Row, presence: Presence) -> None:
         """Compare the order of flags; what lasted less than a delivery takes may have left no span."""
@@ -176,7 +179,7 @@ class Comparison:
         for (at, true_flags), end in zip(presence.flags, ends, strict=True):
             if true_flags == flags:
                 flags = next(seen, None)
-            elif end - at >= LATE_MS:
+            elif end - at >= self.late_ms:
                 break
         else:
             if flags is None:
@@ -189,9 +192,9 @@ class Comparison:
     def _must_show(self, it: Presence) -> bool:
         left_at = self.now if it.left_at is None else min(it.left_at, self.now)
         seen_ms = sum(
-            max(0, min(left_at, end) - max(it.joined_at, start) - LATE_MS) for start, end in self.watched
+            max(0, min(left_at, end) - max(it.joined_at, start) - self.late_ms) for start, end in self.watched
         )
-        return not it.bot and seen_ms > 0 and left_at - it.joined_at > MIN_MS + LATE_MS
+        return not it.bot and seen_ms > 0 and left_at - it.joined_at > MIN_MS + self.late_ms
 
     def _check_chain(self, row: Row, presences: list[Presence], index: int) -> None:
         """Follow the moves backwards to the last presence with a row: that one is the previous session."""
