@@ -1,29 +1,21 @@
 """What a failing guild costs: nothing but the entries that cannot be taken."""
 
+from functools import partial
+
 import pytest
 
 from engine.actors.supervisor import Budget
-from engine.domain import step as rules_table
 from engine.domain.inputs import Channel, GuildSnapshot
-from engine.domain.voice import voice_state_changed
 from engine.storage.protocols import StorageBusy, StorageError
 from tests.actors.inputs import GUILD, OTHER, moved
-
-POISON = 666
+from tests.poison import POISON, ask_first
 
 
 @pytest.fixture
 def trouble(monkeypatch):
     """``trouble(raises)``: the voice rule asks ``raises(change)`` first, which may raise."""
 
-    def install(raises):
-        def rule(draft, change):
-            raises(change)
-            voice_state_changed(draft, change)
-
-        monkeypatch.setattr(rules_table, "voice_state_changed", rule)
-
-    return install
+    return partial(ask_first, monkeypatch)
 
 
 class Failures:

@@ -6,32 +6,19 @@ import pytest
 
 from engine.actors.supervisor import Budget
 from engine.domain import step as rules_table
-from engine.domain.inputs import ChannelDeleted, GuildChanged, GuildSnapshot, VoiceState, VoiceStateChanged
+from engine.domain.inputs import ChannelDeleted, GuildChanged, GuildSnapshot, VoiceState
 from engine.domain.retrial_inputs import LettersRetried, QuarantineLifted
-from engine.domain.voice import voice_state_changed
+from tests.actors.inputs import GUILD, moved
+from tests.poison import POISON, poisoned
 
-GUILD, OTHER = 1 << 22, 2 << 22
 NAME = f"guild:{GUILD}"
-POISON = 666
 LIFT = "lift"
-
-
-def moved(at, user_id, channel_id=7, guild_id=GUILD):
-    return VoiceStateChanged(at, guild_id, user_id, channel_id)
 
 
 @pytest.fixture
 def poison(monkeypatch):
     """A set of users whose updates no step can take."""
-    users = {POISON}
-
-    def rule(draft, change):
-        if change.user_id in users:
-            raise RuntimeError("poison")
-        voice_state_changed(draft, change)
-
-    monkeypatch.setattr(rules_table, "voice_state_changed", rule)
-    return users
+    return poisoned(monkeypatch, POISON)
 
 
 @pytest.fixture

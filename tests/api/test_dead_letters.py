@@ -2,26 +2,16 @@
 
 import pytest
 
-from engine.domain import step as rules_table
-from engine.domain.voice import voice_state_changed
 from tests.api.running import GUILD, LOUNGE, NOON, refusal, update
+from tests.poison import POISON, poisoned
 
-POISON = 666
 NAME = f"guild:{GUILD}"
 
 
 @pytest.fixture
 def poison(monkeypatch):
     """A set of users whose updates no step can take."""
-    users = {POISON}
-
-    def rule(draft, change):
-        if change.user_id in users:
-            raise RuntimeError("poison")
-        voice_state_changed(draft, change)
-
-    monkeypatch.setattr(rules_table, "voice_state_changed", rule)
-    return users
+    return poisoned(monkeypatch, POISON)
 
 
 @pytest.fixture

@@ -4,22 +4,14 @@ import json
 
 import pytest
 
-from engine.domain import step as rules_table
-from engine.domain.voice import voice_state_changed
 from tests.api.running import LOUNGE, NOON, update
+from tests.poison import poisoned
 
 
 @pytest.fixture
 def poison(monkeypatch, running):
     """Two users whose updates no step could take; empty it, and it can."""
-    users = {666, 667}
-
-    def rule(draft, change):
-        if change.user_id in users:
-            raise RuntimeError("poison")
-        voice_state_changed(draft, change)
-
-    monkeypatch.setattr(rules_table, "voice_state_changed", rule)
+    users = poisoned(monkeypatch, 666, 667)
     running.tell(update(NOON, 666, LOUNGE), update(NOON + 1, 667, LOUNGE), at=NOON + 5_000)
     return users
 
