@@ -97,19 +97,28 @@ def _impatient(monkeypatch):
 
 
 @pytest.fixture
-def start(book):
-    """Start a deliverer on the book; ``make`` gets the stats and gives the distributors by kind."""
+def started():
+    """Start deliverers; in the end each is stopped, with its thread."""
     running = []
 
-    def start(make, deliveries=None):
-        stats = DeliveryStats()
-        deliveries = deliveries or SqlDeliveries(book.path)
-        it = Deliverer(deliveries, book, lambda: T, make(stats), stats)
+    def started(it):
         running.append(it)
         it.start()
         return it
 
-    yield start
+    yield started
     for it in running:
         it.stop()
         assert not it._thread.is_alive()
+
+
+@pytest.fixture
+def start(book, started):
+    """Start a deliverer on the book; ``make`` gets the stats and gives the distributors by kind."""
+
+    def start(make, deliveries=None):
+        stats = DeliveryStats()
+        deliveries = deliveries or SqlDeliveries(book.path)
+        return started(Deliverer(deliveries, book, lambda: T, make(stats), stats))
+
+    return start

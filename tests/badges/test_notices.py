@@ -17,23 +17,16 @@ EXPIRED = NotifyExpiry("expiry-1", GUILD, 8, T - 60_000, T, "its deadline has pa
 
 
 @pytest.fixture
-def start(book):
+def start(book, started):
     """Start a deliverer of notices, with a webhook to ``url`` if one is given."""
-    running = []
 
     def start(url=None):
         stats = DeliveryStats(of="notices")
         webhook = url and Webhook(url, SECRET, lambda: T, stats, encoded)
         notices = {NOTICE: Notices(webhook)}
-        it = Deliverer(SqlDeliveries(book.path), book, lambda: T, notices, stats, (NOTICE,))
-        running.append(it)
-        it.start()
-        return it
+        return started(Deliverer(SqlDeliveries(book.path), book, lambda: T, notices, stats, (NOTICE,)))
 
-    yield start
-    for it in running:
-        it.stop()
-        assert not it._thread.is_alive()
+    return start
 
 
 async def test_an_expiry_is_one_line_in_the_log_and_then_settled(start, book, until):
