@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import psutil
 import pytest
@@ -71,6 +72,7 @@ def test_a_signal_ends_all_in_order_and_the_parent_with_zero(parent, number):
 def test_a_process_without_a_parent_of_ours_watches_nothing(monkeypatch):
     monkeypatch.delenv("ROLLCALL_LIFELINE_FD", raising=False)
     watch_parent()
+    assert "lifeline" not in [it.name for it in threading.enumerate()]
 
 
 async def test_the_pipe_alone_ends_a_python_child():
