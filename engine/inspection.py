@@ -113,6 +113,14 @@ class Inspection(Protocol):
         """Return ``at`` and the running ``counters`` and ``gauges`` by name; two of them give rates."""
         ...
 
+    def reconcile(self) -> Described:
+        """Have the mirror compared with the ledger, and repaired; return what was found.
+
+        ``at tookMs guilds sessions events differences{kind: count} journalRewinds errors``. Waits for as long
+        as that takes, and raises ``NotCommitted`` where it takes too long.
+        """
+        ...
+
     def samples(self) -> Iterable[Sample]:
         """Yield the metrics."""
         ...

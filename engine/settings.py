@@ -125,6 +125,7 @@ class Engine(Table):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     batch_max_entries: Annotated[int, Field(ge=1, le=100_000)] = 20_000
     park_after_s: Annotated[float, Field(gt=0, le=604_800)] = 600.0
+    reconcile_every_s: Annotated[float, Field(ge=0, le=604_800)] = 300.0
 
 
 class Api(Table):

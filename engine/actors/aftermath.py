@@ -13,6 +13,7 @@ from engine.domain.attendance import Participant
 from engine.domain.effects import ForgetMember
 from engine.domain.event_effects import Answer, AwardBadges, SaveEvent
 from engine.domain.events import Event, EventStatus
+from engine.domain.inputs import GuildLost
 from engine.domain.participation import NEVER, attendees, company, followed, score, stays_of
 from engine.domain.tracker_effects import NotifyExpiry, TellListeners
 from engine.storage.protocols import Attendance, Commit, Ledger, StorageError
@@ -82,7 +83,7 @@ class DriftStats:
 class Aftermath:
     """Shared by all committers. ``badges_awarded``, ``expiries_noted``: called after a commit that has some.
 
-    ``listeners`` is told of each transition of what trackers look at.
+    ``listeners`` is told of each transition of what trackers look at. ``append`` journals what a check found.
     """
 
     def __init__(self, executor: Callable[[str], Executor] = THREADS.executor) -> None:
@@ -92,8 +93,13 @@ class Aftermath:
         self.badges_awarded: Callable[[], None] = lambda: None
         self.expiries_noted: Callable[[], None] = lambda: None
         self.listeners: Callable[[TellListeners], None] = lambda _: None
+        self.append: Callable[..., None] = lambda *_: None
         # One at a time, beside the committer: a large event takes a second to score.
         self._checker = executor("attendance-check")
+
+    def lost(self, guilds: list[GuildLost]) -> None:
+        """Journal that the bot is not in these guilds, of which sessions are still open."""
+        self.append(*guilds)
 
     def take(self, commit: Commit, kinds: set[type], ledger: Ledger, forgotten: dict[str, int]) -> None:
         """Do what a commit calls for. ``kinds``: its effects' types; ``forgotten``: rows that it forgot."""

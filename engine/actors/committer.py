@@ -72,7 +72,7 @@ class Committer(pykka.ThreadingActor):
 
     use_daemon_thread = True
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - all that it works with, each by its name
         self,
         stores: Stores,
         stopping: Callable[[float], bool],

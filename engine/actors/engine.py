@@ -1,6 +1,7 @@
 """The engine's actors together: started in order, stopped in reverse, given up as a whole."""
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,22 +12,27 @@ import structlog
 
 from engine.actors.aftermath import Aftermath
 from engine.actors.partition import Begin, Partition, PartitionSettings
+from engine.actors.reconciling import described
 from engine.actors.shared import Shared
 from engine.actors.sight import Published
 from engine.actors.supervisor import CheckChildren, Children, Roster, Supervisor, Watch
 from engine.actors.system import THREADS, System
+from engine.commands import NotCommitted
 from engine.domain.rules import Rules
+from engine.inspection import Described
 from engine.storage.protocols import Stores
 
 if TYPE_CHECKING:
     from engine.actors.inside import Inside
     from engine.actors.pool import Dispatcher
+    from engine.actors.reconciling import Compared
 
 log = structlog.get_logger(__name__)
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 8.0  # of the 10 s a daemon may take
 ASK_TIMEOUT_S = 1.0
+RECONCILE_WITHIN_S = 25.0  # a command waits for 30 s
 
 
 @dataclass(frozen=True)
@@ -36,15 +42,22 @@ class EngineSettings:
     workers: int = 1
     batch_max_entries: int = 20_000
     park_after_ms: int = 600_000
+    reconcile_every_s: float = 0.0
 
 
 class Engine:
     """Runs partitions until stopped; ``failed`` is set when it can go on no longer, ``reason`` says why."""
 
     def __init__(
-        self, settings: EngineSettings, stores: Sequence[Stores], rules: Rules, system: System = THREADS
+        self,
+        settings: EngineSettings,
+        stores: Sequence[Stores],
+        rules: Rules,
+        system: System = THREADS,
+        compared: "Sequence[Compared]" = (),
     ) -> None:
         self._settings, self._stores, self._rules, self._system = settings, stores, rules, system
+        self._compared = compared
         self.aftermath, self.published = Aftermath(system.executor), Published()
         self.failed = threading.Event()
         self.reason = ""
@@ -70,10 +83,15 @@ class Engine:
         system = self._system
         self._dispatcher = system.dispatcher(self._settings.workers)
         self._supervisor = system.start(Supervisor, self._give_up)
-        shared = Shared(self._dispatcher, self._supervisor, self.aftermath, self.published, system)
+        shared = Shared(
+            self._dispatcher, self._supervisor, self.aftermath, self.published, system, self._compared
+        )
         for number, stores in enumerate(self._stores):
             settings = PartitionSettings(
-                number, self._settings.batch_max_entries, self._settings.park_after_ms
+                number,
+                self._settings.batch_max_entries,
+                self._settings.park_after_ms,
+                self._settings.reconcile_every_s,
             )
             ref = system.start(Partition, settings, stores, shared, self._rules)
             self._partitions.append(ref)
@@ -117,6 +135,22 @@ class Engine:
         ended = [number for number, ref in enumerate(self._partitions) if not ref.is_alive()]
         stuck = [line for inside in self.inside for line in inside.stuck()]
         return [*(f"partition {number} has ended" for number in ended), *stuck]
+
+    def reconcile(self, timeout_s: float = RECONCILE_WITHIN_S) -> Described:
+        """Have every partition's mirror checked now; return what was found.
+
+        Raises ``NotCommitted`` where that takes too long.
+        """
+        ends_at = time.monotonic() + timeout_s
+        for inside in self.inside:
+            if inside.reconciler.ask(max(0.0, ends_at - time.monotonic())) is None:
+                raise NotCommitted(f"the check of partition {inside.number} has not ended: try again")
+        return self.reconciled()
+
+    def reconciled(self) -> Described:
+        """Return what the last checks found."""
+        rewinds = sum(it.stats.rewinds for it in self.inside)
+        return described((it.reconciler for it in self.inside), rewinds)
 
     def roster(self) -> Roster:
         """Return how the children have fared; an empty roster if the supervisor does not answer."""

@@ -10,6 +10,7 @@ from engine.actors.children import ChildActors
 from engine.actors.committer import CommitterStats
 from engine.actors.events import Events
 from engine.actors.pulse import STUCK_S, Pulse
+from engine.actors.reconciling import Reconciler
 from engine.domain.partition import Admission, PartitionState
 from engine.storage.protocols import Commit, Journal, Record
 
@@ -60,6 +61,7 @@ class Inside(NamedTuple):
     alarms: Alarms
     journal: Journal
     halt: Callable[[], None]
+    reconciler: Reconciler
 
     def stuck(self) -> list[str]:
         """Return which of its threads have been silent for too long, a line each."""

@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from engine.actors.alarms import Alarms
 from engine.actors.children import Backing, ChildActors
-from engine.actors.committer import Committer, CommitterStats, Drained
+from engine.actors.committer import Committer, CommitterStats, Compare, Drained
 from engine.actors.events import Events
 from engine.actors.guild import GuildActor
 from engine.actors.inside import Inside, PartitionStats
+from engine.actors.reconciling import Reconciler
 from engine.actors.records import batches, dead_letters, is_taken, place, quarantines, refusals
 from engine.actors.retrial import Again, Retrial
 from engine.actors.shared import Shared
@@ -26,7 +27,7 @@ from engine.domain.inputs import GuildsKnown
 from engine.domain.partition import START, Admission, PartitionState, admit
 from engine.domain.rules import Rules
 from engine.domain.tracker_inputs import TrackersKnown
-from engine.storage.protocols import Commit, Quarantine, Record, StorageBusy, Stores
+from engine.storage.protocols import Commit, Record, StorageBusy, Stores
 
 log = structlog.get_logger(__name__)
 
@@ -43,11 +44,15 @@ PARK_EVERY_MS = 60_000
 
 @dataclass(frozen=True)
 class PartitionSettings:
-    """``batch_max_entries``: entries a batch; ``park_after_ms``: idle time after which a guild is parked."""
+    """``batch_max_entries``: entries a batch; ``park_after_ms``: idle time after which a guild is parked.
+
+    ``reconcile_every_s``: between two checks of the mirror; 0 for none but those asked for.
+    """
 
     number: int = 0
     batch_max_entries: int = 20_000
     park_after_ms: int = 600_000
+    reconcile_every_s: float = 0.0
 
 
 class Begin(NamedTuple):
@@ -76,9 +81,10 @@ class Partition(pykka.ThreadingActor):
         self._quiet_since = self._monotonic()
         self._journal_known = False  # to be the one that the cursor belongs to
         self._park_due_at = 0
-        self.committer = shared.system.start(
-            Committer, stores, self._halt.wait, self.committer_stats, shared.aftermath, rules
-        )
+        compared = shared.compared[settings.number] if shared.compared else None
+        self._reconciler = Reconciler(compared, settings.reconcile_every_s, shared.aftermath.lost)
+        beside = (self.committer_stats, shared.aftermath, rules, self._reconciler)
+        self.committer = shared.system.start(Committer, stores, self._halt.wait, *beside)
         backing = Backing(self._drain, self._pause)
 
         def start(guild_id: int) -> "pykka.ActorRef[Any]":
@@ -128,7 +134,7 @@ class Partition(pykka.ThreadingActor):
         for guild_id in ledger.players():  # of an earlier life, for trackers to see
             publish(self._load(guild_id))
         self.events.begin()
-        self._begin_quarantines(ledger.quarantines())
+        self._retrial.begin()
         self.actor_ref.tell(_Turn())
         return Inside(
             self.settings.number,
@@ -139,11 +145,16 @@ class Partition(pykka.ThreadingActor):
             self.alarms,
             self._stores.journal,
             self.halt,
+            self._reconciler,
         )
 
     def _turn(self) -> None:
-        if not self._journal_known:
+        compare = self._reconciler.waits()
+        if compare or not self._journal_known:
             self._know_journal()
+        if compare:
+            self._reconciler.ordered()
+            self.committer.tell(Compare())
         records = self._stores.journal.read(self.state.cursor, self.settings.batch_max_entries, BLOCK_MS)
         if self.stats.journal_away_since is not None:
             log.info("journal_back", partition=self.settings.number)
@@ -236,11 +247,6 @@ class Partition(pykka.ThreadingActor):
         again = self._ask(partial(self._retrial.prepare, request, record.journal_id, admission))
         self._as_of = {} if again.as_of is None else {request.guild_id: again.as_of}
         return again
-
-    def _begin_quarantines(self, found: list[Quarantine]) -> None:
-        for it in found:
-            kind, _, number = it.actor.partition(":")
-            (self.guilds if kind == "guild" else self.events.children).quarantine(int(number), it.reason)
 
     def _present(self, record: Record) -> list[int]:
         """Return the guilds that an entry about all of them asks for."""

@@ -56,6 +56,12 @@ class Retrial:
         self._journal, self._ledger = stores.journal, stores.ledger
         self._rules, self._children = rules, children
 
+    def begin(self) -> None:
+        """Withhold what an earlier life has quarantined."""
+        for it in self._ledger.quarantines():
+            kind, _, number = it.actor.partition(":")
+            self._children[kind].quarantine(int(number), it.reason)
+
     def prepare(self, request: RetrialInput, until: str, admission: Admission[Record]) -> Again:
         """Put what a request is about into its batch; call it when all before is in the ledger.
 

@@ -160,6 +160,10 @@ class EngineView:
         stale = any(inside.committer.mirror_stale for inside in self._engine.inside)
         return {**self._lookups.live(), "rebuilt": rebuilt, "stale": stale}
 
+    def reconcile(self) -> Described:
+        """Have the mirror compared with the ledger, and repaired."""
+        return self._engine.reconcile()
+
     def top(self) -> Described:
         """Return the running numbers; two of them give rates."""
         inside = self._engine.inside

@@ -15,6 +15,7 @@ from engine.api import (
     overrides,
     places,
     players,
+    reconcile,
     sessions,
     users_privacy,
 )
@@ -88,6 +89,7 @@ def _include_routes(app: FastAPI, require_token: bool) -> None:
         users_privacy,
         dead_letters,
         debug,
+        reconcile,
         metrics,
     ):
         guarded.include_router(part.router)

@@ -36,6 +36,9 @@ COMMANDS = {
     "export": Command("export", "export", "Export sessions or participants, as CSV or JSON."),
     "backup": Command("backup", "backup", "Back up the ledger, while all goes on."),
     "forget": Command("forget", "forget", "Forget a person, everywhere and for good."),
+    "reconcile": Command(
+        "reconcile", "reconcile", "Compare the live state with the ledger, and repair what differs."
+    ),
     "debug": Command("debug", "app", "Look inside the running daemon."),
 }
 

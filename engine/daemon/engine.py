@@ -75,6 +75,7 @@ def main(config: "Config") -> int:
         journal = writer(config, source_of("engine"), "engine.spool")
         journal.start()
         stack.callback(journal.close, WRITER_CLOSE_S)
+        engine.aftermath.append = journal.append
         beside = Beside(
             Desk(journal, engine.aftermath.answers, partitions=config.storage.partitions),
             start_badges(config, engine, journal, stack),
@@ -135,13 +136,20 @@ def _open_stores(config: "Config", backups: "Backups | None", stack: ExitStack) 
 
 def _start_engine(config: "Config", opened: "list[Stores]", wanted: "Rules", stack: ExitStack) -> "Engine":
     from engine.actors.engine import Engine, EngineSettings
+    from engine.storage.comparison import Comparison
 
     settings = EngineSettings(
         workers=config.engine.workers,
         batch_max_entries=config.engine.batch_max_entries,
         park_after_ms=round(config.engine.park_after_s * 1000),
+        reconcile_every_s=config.engine.reconcile_every_s,
     )
-    engine = Engine(settings, opened, wanted)
+    it = config.storage
+    compared = [
+        Comparison(config.database, config.redis_url, number, it.partitions)
+        for number in range(it.partitions)
+    ]
+    engine = Engine(settings, opened, wanted, compared=compared)
     engine.start()
     stack.callback(engine.stop)
     return engine

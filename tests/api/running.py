@@ -26,6 +26,7 @@ from engine.domain.inputs import (
 )
 from engine.domain.rules import Rules
 from engine.inspection import Inspection
+from engine.storage.comparison import Comparison
 from engine.storage.journal import RedisJournal
 from engine.storage.ledger import SqlLedger
 from engine.storage.live import RedisLiveState
@@ -88,7 +89,8 @@ class RunningEngine:
             journal, self._ledger, self._closing(RedisLiveState(url, 0)), self._closing(OutboxSender(url))
         )
         self._told = 0
-        self.engine = Engine(EngineSettings(), [self._stores], Rules())
+        self._compared = [self._closing(Comparison(self.path, url, 0))]
+        self.engine = self._new_engine()
         self._ingest = self._writer(JournalWriter(url, "ingest", spool_path=folder / "ingest.spool"))
         self.requests = self._writer(JournalWriter(url, "engine", spool_path=folder / "engine.spool"))
         self.desk = ClockedDesk(self.requests, self.engine.aftermath.answers)
@@ -96,6 +98,7 @@ class RunningEngine:
 
     def __enter__(self) -> Self:
         self.engine.start()
+        self.engine.aftermath.append = self.requests.append
         self._stack.callback(self._stop_engine)
         channels = (Channel(LOUNGE, "Lounge"), Channel(STAGE, "Stage", STAGE_KIND), Channel(CELLAR, "Cellar"))
         self.tell(
@@ -127,12 +130,15 @@ class RunningEngine:
             finally:
                 server.stop()
 
+    def _new_engine(self) -> Engine:
+        return Engine(EngineSettings(), [self._stores], Rules(), compared=self._compared)
+
     def _stop_engine(self) -> None:
         self.engine.stop()
 
     def revive(self) -> None:
         """Start another engine after the first was stopped; who waits at the desk is answered by it."""
-        self.engine = Engine(EngineSettings(), [self._stores], Rules())
+        self.engine = self._new_engine()
         self.engine.aftermath.answers = self.desk._answers
         self.engine.start()
 

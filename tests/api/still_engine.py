@@ -62,6 +62,10 @@ class StillEngine:
     def top(self) -> dict[str, Any]:
         return {"at": "2026-03-01T18:00:00.000Z", "counters": {"entries": 5}, "gauges": {"lag": 2}}
 
+    def reconcile(self) -> dict[str, Any]:
+        counts = {"guilds": 1, "sessions": 2, "events": 0, "differences": {}, "journalRewinds": 0}
+        return {"at": "2026-03-01T18:00:00.000Z", "tookMs": 3, "errors": []} | counts
+
     def samples(self) -> Iterator[Sample]:
         yield Sample("rollcall_entries_total", "counter", "Entries taken.", 5, {"partition": "0"})
         yield Sample("rollcall_entries_total", "counter", "Entries taken.", 7, {"partition": "1"})

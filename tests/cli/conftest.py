@@ -65,6 +65,10 @@ class Inspected:
         at = f"2026-03-01T12:00:{self.looks:02}.000Z"
         return {"at": at, "counters": counters, "gauges": {"open_sessions": 1}}
 
+    def reconcile(self):
+        counts = {"guilds": 1, "sessions": 2, "events": 0, "differences": {"live_stale": 1}}
+        return {"at": None, "tookMs": 3, **counts, "journalRewinds": 0, "errors": []}
+
     def samples(self):
         return []
 
