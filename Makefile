@@ -12,10 +12,11 @@ run: setup  ## the daemon; without DISCORD_TOKEN with a simulated community
 test: setup  ## all tests
 	@$(VENV)/pytest -n $(TEST_WORKERS) --dist loadfile
 
-check: setup  ## style and types
+check: setup  ## style, types and dependencies
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy
+	@$(VENV)/python scripts/audit.py
 
 bench: setup  ## speed and memory against the alternatives; a few minutes
 	@$(VENV)/python -m tests.bench
