@@ -4,6 +4,7 @@ The replay goes entry by entry, without one actor, batch or store. Whether what 
 oracles say, which know nothing of the engine's code.
 """
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -43,19 +44,16 @@ _COLUMNS = {
 }
 
 
-def judged(history: History, closing: list[Entry], database: Path) -> tuple[list[str], int]:
+def judged(history: History, last: list[Entry], database: Path) -> tuple[list[str], int]:
     """Return how a ledger differs from what the history comes to, and how many rows were compared."""
     if history.kind == "wide":
         return _remembered(history, database), 0
-    replay, wrong = _told_by_oracles(history, closing)
+    replay, wrong = _told_by_oracles(history, last)
     expected = _expected(replay, history)
     found = {name: select(database, name, columns) for name, columns in _COLUMNS.items()}
     wrong += differences(found, expected)
-    ledger = SqlLedger(database, 0)
-    try:
+    with closing(SqlLedger(database, 0)) as ledger:
         wrong += _states(ledger, replay)
-    finally:
-        ledger.close()
     return wrong, sum(map(len, expected.values()))
 
 
@@ -68,10 +66,10 @@ def _remembered(history: History, database: Path) -> list[str]:
     ]
 
 
-def _told_by_oracles(history: History, closing: list[Entry]) -> tuple[EventReplay, list[str]]:
+def _told_by_oracles(history: History, last: list[Entry]) -> tuple[EventReplay, list[str]]:
     if history.tale is not None:
-        return _tale(history, closing)
-    entries = [*history.plain, *closing]
+        return _tale(history, last)
+    entries = [*history.plain, *last]
     comparison = Comparison(Told(history.rules) if history.kind == "seen" else Ledgered())
     comparison.replay = EventReplay(history.rules)
     for entry in entries:
@@ -106,7 +104,7 @@ def _sessions(history: History, entries: list[Entry], replay: EventReplay) -> li
     return wrong
 
 
-def _tale(history: History, closing: list[Entry]) -> tuple[EventReplay, list[str]]:
+def _tale(history: History, last: list[Entry]) -> tuple[EventReplay, list[str]]:
     tale: Any = history.tale
     replay = EventReplay(history.rules)
     for entry in history.plain:
@@ -117,7 +115,7 @@ def _tale(history: History, closing: list[Entry]) -> tuple[EventReplay, list[str
         event = replay.events.events[HELD]
         same = (event.started_at, event.ended_at) == tale.window
         wrong += [] if same else [f"{event} was not held in {tale.window}"]
-    for entry in closing:
+    for entry in last:
         replay.take([entry])
     return replay, wrong
 

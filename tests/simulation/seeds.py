@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -85,10 +85,9 @@ def _compared(seed: int, history: History, folder: Path, storage: Storage, figur
         yield from differences(found, expected)
         told, rows = judged(history, room.closing, room.database)
         yield from told
-        yield from _mirror(room)
-        for request_id, answer in room.answers.items():  # not all are there: some who waited have died
-            if request_id and answer != steady.answers.get(request_id):
-                yield f"answer: {answer} instead of {steady.answers.get(request_id)}"
+        with closing(SqlLedger(room.database, 0)) as ledger:
+            yield from mirror_differences(room.server, ledger)
+        yield from _answers(room, steady)
         if room.drift_ms or steady.drift_ms:
             yield f"attendance drifted by {room.drift_ms} and {steady.drift_ms} ms"
         figures.rows += count(expected) + rows
@@ -100,12 +99,13 @@ def _compared(seed: int, history: History, folder: Path, storage: Storage, figur
                 it.unlink()
 
 
-def _mirror(room: Room) -> list[str]:
-    ledger = SqlLedger(room.database, 0)
-    try:
-        return mirror_differences(room.server, ledger)
-    finally:
-        ledger.close()
+def _answers(room: Room, steady: Room) -> Iterator[str]:
+    """Compare what requests were answered. Not all were: some who waited have died with their process."""
+    yield from room.twice
+    for request_id, answer in room.answers.items():
+        expected = steady.answers.get(request_id)
+        if request_id and answer != expected:
+            yield f"answer: {answer} instead of {expected}"
 
 
 @contextmanager
