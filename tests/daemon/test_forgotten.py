@@ -98,6 +98,22 @@ def test_nothing_of_them_is_left_though_the_engine_is_killed_right_after(
     daemon, guild, organizer, recorded, tmp_path
 ):
     gone, stays = guild.inside[:2]
+    over, running = hold(guild, organizer, gone, stays)
+    before, traces = participants(organizer, over), Traces(daemon, gone)
+    assert traces.ledger() > 0
+    assert traces.redis() != set()
+    counts = forget_and_kill(daemon, gone)
+    assert counts["anonymizedSessions"] >= 1
+    assert (counts["participants"], counts["badges"], counts["deliveries"]) == (2, 1, 1)
+    assert_nowhere(traces)
+    assert_nameless(before, participants(organizer, over), gone)
+    assert_somebody_new(guild, organizer, running, gone, stays)
+    assert daemon.program.stop() == 0
+    assert_replayed(recorded(daemon), tmp_path)
+
+
+def hold(guild, organizer, gone, stays):
+    """Hold an event with both of them until all is known of it, and one more that goes on."""
     there = guild.places[gone]
     guild.move(gone, guild.elsewhere(gone))
     guild.move(stays, there)
@@ -112,48 +128,53 @@ def test_nothing_of_them_is_left_though_the_engine_is_killed_right_after(
     running = organizer.create("Running", there)
     organizer.start(running)
     guild.pass_time(STRETCH_S)
-    before = participants(organizer, over)
-    traces = Traces(daemon, gone)
-    assert traces.ledger() > 0
-    assert traces.redis() != set()
+    return over, running
 
-    told = json.loads(daemon.rollcall("forget", gone, "--yes", "--json").stdout)
+
+def forget_and_kill(daemon, user_id):
+    """Have somebody forgotten, and kill the engine right after; return what it had counted."""
+    told = json.loads(daemon.rollcall("forget", user_id, "--yes", "--json").stdout)
     killed = daemon.kill_child("engine")
     daemon.back("engine", killed)
     until(daemon.ready, "an engine that has caught up")
+    assert told["userId"] == user_id
+    return told["forgotten"]
 
-    assert told["userId"] == gone
-    counts = told["forgotten"]
-    assert counts["anonymizedSessions"] >= 1
-    assert (counts["participants"], counts["badges"], counts["deliveries"]) == (2, 1, 1)
+
+def assert_nowhere(traces):
     # That they are forgotten is remembered, once, as long as the journal has its old entries.
     until(lambda: traces.ledger() == 1, "a ledger without them")
     until(lambda: traces.redis() == set(), "a live state without them")
     assert traces.files() == set()
     assert traces.log() == 0
     assert traces.journal() > 0
-    after = participants(organizer, over)
-    assert after.keys() == before.keys() - {gone} | {"forgotten-1"}
-    nameless = {"userId": "forgotten-1"} | dict.fromkeys({"userName"} & before[gone].keys())
-    assert after["forgotten-1"] == before[gone] | nameless
-    assert after[stays] == before[stays]
 
-    # They come back, and are somebody new.
+
+def assert_nameless(before, after, gone):
+    """Results are as they were, but for who it was."""
+    nameless = {"userId": "forgotten-1"} | dict.fromkeys({"userName"} & before[gone].keys())
+    others = {user_id: row for user_id, row in before.items() if user_id != gone}
+    assert after == others | {"forgotten-1": before[gone] | nameless}
+
+
+def assert_somebody_new(guild, organizer, event_id, gone, stays):
+    """They come back to an event that goes on: there are two of them now."""
     guild.set_voice(gone, self_mute=False)
+    until(lambda: gone in participants(organizer, event_id), "somebody new")
     guild.pass_time(STRETCH_S)
-    organizer.stop(running)
-    organizer.until_settled(running)
-    rows = participants(organizer, running)
+    organizer.stop(event_id)
+    organizer.until_settled(event_id)
+    rows = participants(organizer, event_id)
     assert {gone, stays, "forgotten-1"} <= rows.keys()
     assert rows["forgotten-1"]["duration"] + rows[gone]["duration"] <= rows[stays]["duration"]
     assert min(rows[it]["duration"] for it in ("forgotten-1", gone)) >= STRETCH_S
-    assert daemon.program.stop() == 0
 
-    recording = recorded(daemon)
-    again = replay(recording, tmp_path / "again.db")
-    assert differences(tables_of(recording.database), tables_of(again)) == []
-    one_by_one = replay(recording, tmp_path / "one by one.db", 1)
-    assert differences(tables_of(recording.database), tables_of(one_by_one)) == []
+
+def assert_replayed(recording, folder):
+    """However batches fall, the journal alone comes to the same rows."""
+    for batch_max_entries in (500, 1):
+        again = replay(recording, folder / f"{batch_max_entries}.db", batch_max_entries)
+        assert differences(tables_of(recording.database), tables_of(again)) == []
 
 
 def _delivered(organizer, event_id, user_id):
