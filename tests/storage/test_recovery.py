@@ -16,7 +16,7 @@ from engine.storage.journal_gap import Gap, gap_behind
 from engine.storage.ledger import SqlLedger
 from engine.storage.protocols import StorageError, StorageUnfit
 from engine.storage.recovery import last_report, recover
-from tests.storage.ledger_files import commit_of, make_ledger, page_of, rows_of, zero_page
+from tests.storage.ledger_files import GUILDS, commit_of, make_ledger, page_of, rows_of, zero_page
 
 AT = 1_790_000_000_000
 MUTATIONS = int(os.environ.get("ROLLCALL_MUTATIONS", "25"))
@@ -49,6 +49,15 @@ def go_on(ledger, first, last):
     with closing(SqlLedger(ledger, 0)) as writer:
         for number in range(first, last + 1):
             writer.commit(commit_of(number))
+
+
+def read_all(ledger):
+    """Read what an engine reads."""
+    with closing(SqlLedger(ledger, 0)) as reader:
+        reader.load_partition()
+        assert sum(len(reader.load_guild(guild_id, 12).sessions) for guild_id in range(GUILDS + 1)) > 0
+        assert (reader.open_events(), reader.subjects(), reader.players()) == ([], [], [])
+        reader.pending_outbox(10)
 
 
 def put_aside(ledger):
@@ -247,6 +256,7 @@ def test_bytes_that_were_changed_anywhere_are_found_or_change_no_more_than_a_val
     else:
         assert {table: len(found) for table, found in rows.items()} == {k: len(it) for k, it in whole.items()}
         assert sum(row not in whole[table] for table, found in rows.items() for row in found) <= length
+    read_all(ledger)
     go_on(ledger, 13, 14)
 
 

@@ -117,6 +117,24 @@ def test_a_garbled_migration_is_damage_and_no_newer_rollcall(ledger):
     assert "0002_evEnts" in fault_of(ledger)
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("UPDATE session SET flags = 'many' WHERE user_id % 40 = 7", "session"),
+        ("UPDATE session SET gateway_session_id = x'00' WHERE user_id % 40 = 7", "session"),
+        ("UPDATE session SET gateway_session_id = CAST(x'ff' AS TEXT) WHERE user_id % 40 = 7", "session"),
+        ("UPDATE \"partition\" SET cursor = 'x-0'", "cursor"),
+        ('UPDATE "partition" SET now = 1.5', "partition"),
+        ("INSERT INTO outbox VALUES ('o', 1, 'message', '{', 'pending', 3, NULL, '')", "payload"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_found_by_a_thorough_look(ledger, change, told):
+    with closing(sqlite3.connect(ledger)) as connection, connection:
+        assert connection.execute(change).rowcount > 0
+    assert fault_of(ledger) == ""
+    assert told in fault_of(ledger, thorough=True)
+
+
 def test_an_index_that_lacks_a_row_is_found_by_a_thorough_look(ledger):
     with closing(sqlite3.connect(ledger)) as connection:
         ((sql,),) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'session_joined_at'")
