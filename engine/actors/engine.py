@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 8.0  # of the 10 s a daemon may take
 ASK_TIMEOUT_S = 1.0
+TELLS_WITHIN_S = 10.0  # of a death, the supervisor
 RECONCILE_WITHIN_S = 25.0  # a command waits for 30 s
 
 
@@ -62,6 +63,7 @@ class Engine:
         self.failed = threading.Event()
         self.reason = ""
         self._stopping = False
+        self._ended_at: float | None = None  # when a partition was first seen to have
         self.inside: list[Inside] = []
         self._partitions: list[pykka.ActorRef[Partition]] = []
         self._supervisor: pykka.ActorRef[Supervisor] | None = None
@@ -123,6 +125,15 @@ class Engine:
             self._give_up(stuck[0])
         else:
             self._supervisor.tell(CheckChildren())
+            self._check_partitions()
+
+    def _check_partitions(self) -> None:
+        """End with a partition whose end the supervisor has had time to tell of, and has not: it hangs."""
+        ended = next((number for number, ref in enumerate(self._partitions) if not ref.is_alive()), None)
+        now = self._system.monotonic()
+        self._ended_at = None if ended is None else self._ended_at or now
+        if self._ended_at is not None and now - self._ended_at > TELLS_WITHIN_S:
+            self._give_up(f"partition {ended} has ended, and the supervisor does not answer")
 
     def alive(self) -> bool:
         """Return whether all that must run does."""

@@ -1,11 +1,15 @@
 """The actors together: a start that fails leaves nothing, a death says why, and a stop is no death."""
 
+import threading
+from types import SimpleNamespace
+
 import pykka
 import pytest
 from structlog.testing import capture_logs
 
 from engine.actors import engine as module
 from engine.actors.engine import Engine, EngineSettings
+from engine.actors.supervisor import CheckChildren, Watch
 from engine.domain.inputs import Entry, VoiceStateChanged
 from engine.domain.rules import Rules
 from engine.storage.protocols import StorageError, Stores
@@ -97,6 +101,25 @@ def test_a_worker_that_died_ends_the_engine(start, check):
     engine = start(stores())
     engine._dispatcher._ready.put(())  # what ends a worker
     assert check(engine) == "a worker thread of the actors died"
+
+
+def test_a_partition_that_ends_behind_a_supervisor_that_hangs_ends_the_engine(start, check, monkeypatch):
+    monkeypatch.setattr(module, "TELLS_WITHIN_S", 0.01)
+    of_partition = stores()
+    of_partition.ledger.on_commit = broken
+    engine = start(of_partition)
+    hangs, over = threading.Event(), threading.Event()
+    watched = SimpleNamespace(is_alive=lambda: hangs.set() or over.wait(30))
+    engine._supervisor.tell(Watch("something", watched, str))
+    engine._supervisor.tell(CheckChildren())
+    assert hangs.wait(10)
+    of_partition.journal.append(UPDATE)
+    of_partition.journal.append(UPDATE)
+    try:
+        reason = check(engine)
+    finally:
+        over.set()
+    assert reason == "partition 0 has ended, and the supervisor does not answer"
 
 
 def test_a_partition_that_gets_nowhere_ends_the_engine(start, check, monkeypatch):
