@@ -15,6 +15,7 @@ import structlog
 from engine.storage.append_only import repair
 from engine.storage.protocols import StorageError
 from engine.storage.redis_client import connect
+from engine.storage.room import await_room
 from engine.storage.server_binary import ServerBinary, find_server
 
 POLL_S = 0.01
@@ -57,13 +58,14 @@ class EmbeddedServer:
     def prepare(self) -> None:
         """Make everything ready for ``command``, whatever an earlier life left behind.
 
-        Writes the configuration, ends a server of ours that still runs, removes its socket, repairs an
-        append-only file that cannot be loaded. Raises ``StorageError``.
+        Waits for room on the disk, writes the configuration, ends a server of ours that still runs, removes
+        its socket, repairs an append-only file that cannot be loaded. Raises ``StorageError``.
         """
         self._binary = find_server()
         try:
             self.dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            await_room(self.dir)
             self._end_leftover()
             self._conf.write_text(
                 _CONF.format(socket=_quoted(self.socket), dir=_quoted(self.dir), logfile=_quoted(self._log))

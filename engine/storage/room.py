@@ -1,0 +1,33 @@
+"""Room on the disk for the embedded server, which ends at the first write that fails."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import structlog
+
+from engine.storage.protocols import StorageError
+
+ROOM_BYTES = 4 << 20  # enough for the ingest to hand over what waited, and for a start's own small files
+LOOK_S = 0.2
+
+_log = structlog.get_logger(__name__)
+
+
+def await_room(folder: Path) -> None:
+    """Return once the disk has room: a server started before would end, until its parent gave it up.
+
+    Raises ``StorageError`` if the parent ended meanwhile, ``OSError`` where there is no such folder.
+    """
+    parent, free = os.getppid(), _free(folder)
+    if free < ROOM_BYTES:
+        _log.error("disk_full", folder=str(folder), free_bytes=free, needed_bytes=ROOM_BYTES)
+    while _free(folder) < ROOM_BYTES:
+        if os.getppid() != parent:
+            raise StorageError(f"there is no room on the disk of {folder}, and nobody waits for it any more")
+        time.sleep(LOOK_S)
+
+
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
