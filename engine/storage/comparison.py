@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlite3 import Connection
 
 import msgspec.json
+from peewee import SqliteDatabase
 
 from engine.domain.event_views import event_json
 from engine.domain.events import Event, EventStatus
@@ -58,9 +59,10 @@ class Comparison:
 
     def portions(self, guilds: int) -> Iterator[Portion]:
         """Compare so many guilds at each step, then the events; what is read is read at that step."""
-        yield from self._of_ledger(guilds)
-        yield from self._of_mirror(guilds)
-        yield from self._of_events()
+        with self._opened() as ledger:
+            yield from self._of_ledger(ledger, guilds)
+            yield from self._of_mirror(ledger, guilds)
+            yield from self._of_events(ledger)
 
     def unwatched(self, connected: Collection[str]) -> tuple[dict[int, int], dict[int, int]]:
         """Count by guild the open sessions that nothing stands for.
@@ -69,7 +71,7 @@ class Comparison:
         """
         marks = ", ".join("?" * len(connected))
         confirmed = f"present AND (connection IS NULL OR connection NOT IN ({marks}))"
-        with self._snapshot() as connection:
+        with self._opened() as ledger, self._snapshot(ledger) as connection:
             unconfirmed = connection.execute(_OPEN.format(wanted=confirmed), [*connected]).fetchall()
             lost = connection.execute(_OPEN.format(wanted="NOT present")).fetchall()
         return self._mine(unconfirmed), self._mine(lost)
@@ -79,10 +81,10 @@ class Comparison:
         self._live.close()
         self._client.close()
 
-    def _of_ledger(self, guilds: int) -> Iterator[Portion]:
+    def _of_ledger(self, ledger: SqliteDatabase, guilds: int) -> Iterator[Portion]:
         after = -1
         while True:
-            with self._snapshot() as connection:
+            with self._snapshot(ledger) as connection:
                 found = [it for (it,) in connection.execute(_NEXT_GUILDS, (after, guilds))]
                 mine = {it: _values(connection, it) for it in found if self._has(it)}
             if not found:
@@ -90,22 +92,22 @@ class Comparison:
             after = found[-1]
             yield self._compared(mine)
 
-    def _of_mirror(self, guilds: int) -> Iterator[Portion]:
+    def _of_mirror(self, ledger: SqliteDatabase, guilds: int) -> Iterator[Portion]:
         """Look at what the mirror holds of guilds in which, by the ledger, nobody is."""
         there = iter(self._live.guilds())
         while chunk := list(islice(there, guilds)):
-            with self._snapshot() as connection:
+            with self._snapshot(ledger) as connection:
                 empty: Values = {it: {} for it in chunk if not _values(connection, it)}
             yield self._compared(empty)
 
-    def _of_events(self) -> Iterator[Portion]:
-        with self._snapshot() as connection:
+    def _of_events(self, ledger: SqliteDatabase) -> Iterator[Portion]:
+        with self._snapshot(ledger) as connection:
             opened = {it.event_id for it in find_open_events(connection) if self._has(it.guild_id)}
         with away_as_connection_error(self._url):
             indexed = {int(it): int(of) for it, of in self._client.hscan_iter(INDEX, count=1_000)}
         mine = {it for it, guild_id in indexed.items() if self._has(guild_id)}
         for event_id in sorted(opened | mine):
-            with self._snapshot() as connection:
+            with self._snapshot(ledger) as connection:
                 event = find_event(connection, event_id)
                 if event is None or event.status is not EventStatus.ACTIVE:
                     event, users = None, set[int]()
@@ -144,11 +146,19 @@ class Comparison:
         return partition_of(guild_id, self._partitions) == self._partition
 
     @contextmanager
-    def _snapshot(self) -> Iterator[Connection]:
-        with faults(self._path), closing(open_readonly(self._path)) as database:
-            connection = driver(database)
+    def _opened(self) -> Iterator[SqliteDatabase]:
+        with closing(open_readonly(self._path)) as ledger:
+            yield ledger
+
+    @contextmanager
+    def _snapshot(self, ledger: SqliteDatabase) -> Iterator[Connection]:
+        with faults(self._path):
+            connection = driver(ledger)
             connection.execute("BEGIN")
-            yield connection
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
 
 
 def _values(connection: Connection, guild_id: int) -> dict[int, bytes]:
