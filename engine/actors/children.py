@@ -47,11 +47,12 @@ class Backing(NamedTuple):
     """What a partition does for its actors.
 
     ``drain`` returns when all that the committer was told is in the ledger, ``pause`` waits so many seconds
-    and returns whether the daemon is stopping.
+    and returns whether the daemon is stopping. ``beat`` notes that it gets on.
     """
 
     drain: Callable[[], None]
     pause: Callable[[float], bool]
+    beat: Callable[[], None]
 
 
 class _Child:
@@ -162,6 +163,7 @@ class ChildActors:
         return failed
 
     def _gather(self, shares: dict[int, list[Any]], now: int) -> Round:
+        self._backing.beat()  # the recovery of a batch may take very many rounds
         gathering = Round(len(shares))
         with self._dispatcher.together():
             for key, share in shares.items():

@@ -85,7 +85,7 @@ class Partition(pykka.ThreadingActor):
         self._reconciler = Reconciler(compared, settings.reconcile_every_s, shared.aftermath.lost)
         beside = (self.committer_stats, shared.aftermath, rules, self._reconciler)
         self.committer = shared.system.start(Committer, stores, self._halt.wait, *beside)
-        backing = Backing(self._drain, self._pause)
+        backing = Backing(self._drain, self._pause, self.stats.pulse.beat)
 
         def start(guild_id: int) -> "pykka.ActorRef[Any]":
             return GuildActor.start_on(dispatcher, guild_id, self._load, rules, shared.published.guild)

@@ -6,8 +6,9 @@ from typing import TypeVar
 
 _T = TypeVar("_T")
 
-# No turn, no try of a commit and no step takes nearly as long: who is silent for this long will stay so.
-STUCK_S = 60.0
+# No round of actors and no try of a commit takes nearly as long: who is silent for this long will stay so.
+# Longer than a partition waits for an actor (``children``), since that says which one it is.
+STUCK_S = 75.0
 
 
 class Pulse:

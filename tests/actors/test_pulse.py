@@ -5,7 +5,9 @@ import threading
 import pytest
 
 from engine.actors.pulse import STUCK_S, Pulse
+from engine.domain import step as rules_table
 from engine.domain.inputs import VoiceStateChanged
+from engine.domain.voice import voice_state_changed
 from engine.storage.protocols import StorageBusy
 
 GUILD = 1 << 22
@@ -53,7 +55,7 @@ def test_a_partition_whose_actor_never_answers_is_stuck(bench, clock, door, wait
     assert reached.wait(15)
     assert bench.inside.stuck() == []
     clock.now += STUCK_S + 1
-    assert bench.inside.stuck() == ["partition 0: no progress for 61 s"]
+    assert bench.inside.stuck() == ["partition 0: no progress for 76 s"]
     door.set()
     wait_until(lambda: bench.inside.stuck() == [], "progress")
 
@@ -65,7 +67,7 @@ def test_a_commit_that_hangs_is_told_of_its_committer(bench, clock, door, wait_u
     assert reached.wait(15)
     clock.now += STUCK_S + 1
     # The partition waits for it, looks whether it lives, and is not stuck itself.
-    wait_until(lambda: bench.inside.stuck() == ["committer 0: no progress for 61 s"], "the partition's turn")
+    wait_until(lambda: bench.inside.stuck() == ["committer 0: no progress for 76 s"], "the partition's turn")
     door.set()
     wait_until(lambda: bench.inside.stuck() == [], "progress")
 
@@ -93,6 +95,24 @@ def test_who_waits_for_the_journal_or_has_nothing_to_do_is_not_stuck(bench, cloc
         bench.journal.away = away
         clock.now += STUCK_S + 1
         wait_until(lambda: bench.inside.stuck() == [], "another look")
+
+
+def test_a_recovery_of_many_rounds_is_not_stuck(bench, clock, monkeypatch):
+    seen, poison = [], 666
+
+    def slow(draft, change):
+        seen.append(bench.inside.stuck())
+        clock.now += STUCK_S / 3
+        if change.user_id == poison:
+            raise ValueError("poison")
+        voice_state_changed(draft, change)
+
+    monkeypatch.setattr(rules_table, "voice_state_changed", slow)
+    bench.write(JOIN, VoiceStateChanged(2_000, GUILD, poison, 7), VoiceStateChanged(3_000, GUILD, 6, 7))
+    bench.settle()
+    assert len(seen) * STUCK_S / 3 > 2 * STUCK_S
+    assert not any(seen)
+    assert bench.inside.stats.dead_letters == 1
 
 
 def test_long_work_beats_with_each_item():
