@@ -147,25 +147,22 @@ def _of_guild(
 ) -> GuildInput | None:
     """Sort what is not for one guild alone; return what is for its guild, None where nothing is."""
     what, now, record = asked
+    if isinstance(what, TrackersKnown | GuildSnapshot | EventInput):
+        admission.asked.append((what, now, record))
+    elif isinstance(what, SubjectOverridden | ExpiryDecided) and what.kind == SubjectKind.EVENT:
+        admission.asked.append((what, now, record))
+        return None
     match what:
         case GuildsKnown():
             for lost in gateway.missing(what, present):
                 admission.shares[lost.guild_id] = [(lost, connections, record, now)]
         case TrackersKnown():
-            admission.asked.append((what, now, record))
             for guild_id in present:
                 admission.shares[guild_id] = [(what, connections, record, now)]
         case ScopeCommitted():
             _spread(admission, what, (connections, record, now))
-        case SubjectOverridden() | ExpiryDecided() if what.kind == SubjectKind.EVENT:
-            admission.asked.append((what, now, record))
-        case GuildSnapshot():
-            admission.asked.append((what, now, record))
-            return what
         case _ if isinstance(what, RetrialInput):
             admission.retrials = [what]
-        case _ if isinstance(what, EventInput):
-            admission.asked.append((what, now, record))
         case _ if isinstance(what, GuildInput):
             return what
     return None
