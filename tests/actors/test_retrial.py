@@ -4,11 +4,15 @@ from itertools import pairwise
 
 import pytest
 
+from engine.actors import event
 from engine.actors.supervisor import Budget
 from engine.domain import step as rules_table
+from engine.domain.event_inputs import StartEvent, StopEvent
+from engine.domain.events import EventStatus
 from engine.domain.inputs import ChannelDeleted, GuildChanged, GuildSnapshot, VoiceState
 from engine.domain.retrial_inputs import LettersRetried, QuarantineLifted
-from tests.actors.inputs import GUILD, moved
+from tests.actors.evening import EVENING, EVENT, RULES, created
+from tests.actors.inputs import GUILD, beat, moved
 from tests.poison import POISON, poisoned
 
 NAME = f"guild:{GUILD}"
@@ -108,6 +112,37 @@ def test_what_is_not_quarantined_cannot_be_lifted(make, poison, answers):
     bench.write(QuarantineLifted(1_000, GUILD, NAME, LIFT))
     bench.start().settle()
     assert (answers[LIFT].code, answers[LIFT].message) == ("conflict", f"{NAME} is not quarantined")
+
+
+def test_a_lifted_event_takes_its_requests_and_reads_what_it_missed(make, monkeypatch, answers):
+    """What its guild did meanwhile is in the ledger: the event is scored from there, and stopped in time."""
+    bench = make(rules=RULES)
+    bench.write(
+        beat(1_000), EVENING[1], created(2_000), StartEvent(3_000, GUILD, EVENT, "start"), moved(4_000, 5)
+    )
+    bench.start().settle()
+    real, broken = event.plan, [True]
+
+    def plan(*given):
+        if broken:
+            raise RuntimeError("no plan")
+        return real(*given)
+
+    monkeypatch.setattr(event, "plan", plan)
+    bench.write(moved(5_000, 6), moved(6_000, 7), moved(9_000, 5, None))
+    bench.write(StopEvent(20_000, GUILD, EVENT, "stop"), moved(30_000, 6, None), beat(40_000))
+    bench.settle()
+    name = f"event:{EVENT}"
+    assert list(bench.ledger.quarantined) == [name]
+    assert bench.ledger.rows.events[EVENT].status is EventStatus.ACTIVE
+    broken.clear()
+    bench.write(QuarantineLifted(50_000, GUILD, name, LIFT), beat(60_000), beat(61_000))
+    bench.settle()
+    assert answers[LIFT].detail == {"retried": 1, "refused": 0}
+    ended = bench.ledger.rows.events[EVENT]
+    assert (ended.status, ended.ended_at, ended.settled) == (EventStatus.ENDED, 20_000, True)
+    rows = {user_id: row.counted_ms for (_, user_id), row in bench.ledger.rows.participants.items()}
+    assert rows == {1: 17_000, 5: 5_000, 6: 15_000, 7: 14_000}
 
 
 def refused(make, poison, *inputs):
