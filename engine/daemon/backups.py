@@ -50,11 +50,18 @@ def needed_after(backups: Backups | None, partition: int) -> Callable[[], str] |
 
 
 def overview(config: "Config", backups: Backups | None) -> dict[str, Any]:
-    """Return what ``rollcall debug`` shows of backups, and of the last time that the ledger was rebuilt."""
+    """Return what ``rollcall debug`` shows of backups, and of damage that nobody has taken away yet."""
+    folders = {config.database.parent, config.data_dir / "redis"}
+    damaged = sorted(str(it) for folder in folders for it in folder.glob("*.damaged-*"))
+    rebuilt = last_report(config.database)
+    return {"backups": _fared(backups), "rebuilt": rebuilt, "damagedFiles": damaged}
+
+
+def _fared(backups: Backups | None) -> dict[str, Any] | str:
     if backups is None:
-        return {"backups": "off", "rebuilt": last_report(config.database)}
+        return "off"
     stats = backups.stats
-    shown = {
+    return {
         "lastAt": None if stats.last_at is None else iso(stats.last_at),
         "lastFile": stats.last_file,
         "lastBytes": stats.last_bytes,
@@ -62,7 +69,6 @@ def overview(config: "Config", backups: Backups | None) -> dict[str, Any]:
         "failures": stats.failures,
         "lastError": stats.last_error,
     }
-    return {"backups": shown, "rebuilt": last_report(config.database)}
 
 
 def samples(backups: Backups | None) -> Iterable[Sample]:

@@ -1,6 +1,7 @@
 """What is damaged is put aside under another name, and what replaces it appears whole or not at all."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +11,8 @@ from pathlib import Path
 
 # SQLite finds a database's log and journal by these endings, whatever it is called.
 PARTS = ("", "-wal", "-shm", "-journal")
+_PARTIAL = ".partial"
+_OF_KILLED = re.compile(rf"\..+\.(\d+){re.escape(_PARTIAL)}({'|'.join(PARTS)})")
 
 
 def moment_in_name(at: int) -> str:
@@ -59,7 +62,7 @@ def replacing(target: Path) -> Iterator[Path]:
 
     If the block raises, nothing is left of it.
     """
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    partial = target.with_name(f".{target.name}.{os.getpid()}{_PARTIAL}")
     try:
         yield partial
         _sync(partial)
@@ -69,6 +72,24 @@ def replacing(target: Path) -> Iterator[Path]:
         for ending in PARTS:
             with suppress(OSError):
                 _part(partial, ending).unlink()
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what ``replacing`` had begun in processes that were killed over it."""
+    for path in folder.glob(f".*{_PARTIAL}*"):
+        found = _OF_KILLED.fullmatch(path.name)
+        if found is not None and not _lives(int(found[1])):
+            path.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return pid != os.getpid()
 
 
 def _part(path: Path, ending: str) -> Path:

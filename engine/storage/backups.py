@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from engine.storage.aside import remove_partial
 from engine.storage.backup import (
     Backup,
     BackupStopped,
@@ -68,6 +69,7 @@ class Backups:
         self._thread = threading.Thread(target=self._run, name="backups", daemon=True)
         self.stats = BackupStats()
         self._needed: Mapping[int, Standing] = {}
+        remove_partial(folder)
         self._note(backups_in(folder))
 
     def needed_after(self, partition: int) -> str:

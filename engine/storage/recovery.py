@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from engine.domain.views import iso
-from engine.storage.aside import replacing, set_aside
+from engine.storage.aside import remove_partial, replacing, set_aside
 from engine.storage.backup import Standing, backups_in, standings
 from engine.storage.journal_gap import Gap
 from engine.storage.protocols import StorageError, StorageUnfit
@@ -35,6 +35,7 @@ def recover(ledger: Path, backups: Path, gaps: Gaps, at: int) -> bool:
     ``backups``: their folder; ``at``: now, in ms UTC. Raises ``StorageError`` where nothing can be done, then
     nothing is lost and the next start tries again; ``StorageUnfit`` for what is no ledger.
     """
+    remove_partial(ledger.parent)
     fault = _fault(ledger, bool(backups_in(backups)))
     if not fault:
         _tell_gaps(ledger, gaps, at)

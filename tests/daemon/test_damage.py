@@ -51,6 +51,7 @@ def test_a_damaged_ledger_is_rebuilt_from_a_backup_and_the_journal_to_the_last_r
     rebuilt = daemon.asked("debug")["rebuilt"]
     assert rebuilt["restoredFrom"] == backup["path"]
     assert rebuilt["gaps"] == []
+    assert daemon.asked("debug")["damagedFiles"] == sorted(rebuilt["setAside"])
     assert len(told(daemon, "ledger_rebuilt")) == 1
 
     later = daemon.asked("backup")

@@ -1,7 +1,9 @@
 """Backups: whole, sound, of one commit; made beside a writer; the old ones go when the new one is there."""
 
+import os
 import sqlite3
 import stat
+import subprocess
 import threading
 from contextlib import closing
 
@@ -92,6 +94,18 @@ def test_the_names_tell_the_moments_and_their_order(folder):
     for other in ("rollcall-20269999T000000.000Z.db", "notes.txt", ".rollcall-x.partial"):
         (folder / other).touch()
     assert [moment_of(it) for it in backups_in(folder)] == moments[::-1]
+
+
+def test_what_a_killed_process_had_begun_is_removed_and_a_living_ones_is_not(ledger, folder):
+    folder.mkdir()
+    with subprocess.Popen(["true"]) as killed:
+        killed.wait()
+    begun = [folder / f".rollcall-1.db.{killed.pid}.partial{ending}" for ending in ("", "-journal")]
+    others = [folder / f".rollcall-1.db.{os.getppid()}.partial", folder / ".notes.partial"]
+    for path in (*begun, *others):
+        path.touch()
+    Backups(ledger, folder, every_s=3600, keep=3)
+    assert sorted(folder.iterdir()) == sorted(others)
 
 
 class TestAutomatic:
