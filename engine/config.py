@@ -245,7 +245,7 @@ def _passwords(url: str) -> list[str]:
 
 def _with_secrets(config: Config, environ: Mapping[str, str]) -> Config:
     def secret(name: str) -> SecretStr | None:
-        value = environ.get(name, "").strip()  # a file read into the environment often ends in a newline
+        value = environ.get(name, "").strip() or _credential(name, environ)
         return SecretStr(value) if value else None
 
     discord = config.discord.model_copy(update={"token": secret("DISCORD_TOKEN")})
@@ -257,6 +257,20 @@ def _with_secrets(config: Config, environ: Mapping[str, str]) -> Config:
         webhook_secret=secret(config.events.webhook_secret_env),
         notice_secret=secret(config.trackers.webhook_secret_env),
     )
+
+
+def _credential(name: str, environ: Mapping[str, str]) -> str:
+    """Return what the service manager hands over in a file of this name (systemd: ``LoadCredential=``)."""
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    path = Path(folder or os.devnull) / name
+    try:
+        return path.read_text(encoding="utf-8").strip() if folder else ""
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            [f"{path}: cannot be read: {getattr(error, 'strerror', 'it is no UTF-8')}"]
+        ) from error
 
 
 def _parse(path: Path) -> dict[str, Any]:

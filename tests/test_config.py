@@ -129,6 +129,22 @@ def test_secrets_come_from_the_environment_and_never_show(loaded):
     assert not [secret for secret in config.secrets if secret in repr(config)]
 
 
+def test_secrets_come_as_credentials_too_and_the_environment_wins(loaded, tmp_path):
+    (tmp_path / "DISCORD_TOKEN").write_text("tok-en\n")
+    (tmp_path / "MY_TOKEN").write_text("of the file")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "MY_TOKEN": "of the environment"}
+    config = loaded("[api]\ntoken_env = 'MY_TOKEN'", environ)
+    assert config.secrets == ("tok-en", "of the environment")
+    assert not config.demo
+    (tmp_path / "DISCORD_TOKEN").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match=r"DISCORD_TOKEN: cannot be read: it is no UTF-8"):
+        loaded("", environ)
+    (tmp_path / "REDIS_PASSWORD").mkdir()
+    (tmp_path / "DISCORD_TOKEN").unlink()
+    with pytest.raises(ConfigError, match=r"REDIS_PASSWORD: cannot be read: Is a directory"):
+        loaded("", environ)
+
+
 def test_a_password_in_the_url_stays_out_of_every_repr(loaded):
     config = loaded("[storage]\nredis = 'redis://:hunter2@db'", {"REDIS_PASSWORD": "other"})
     assert config.redis_url == "redis://:hunter2@db"
