@@ -8,6 +8,7 @@ is kept, and the command that repeats it printed.
 
 import argparse
 import io
+import signal
 import sys
 from contextlib import redirect_stdout
 
@@ -59,6 +60,7 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=OTHERS, help="with --fault: how many blows")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sessions", type=int, default=10_000, help="open all the while")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
     outcomes: dict[str, list[Outcome]] = {}
     for run in runs(parser.parse_args()):
         with redirect_stdout(io.StringIO()):  # what engines and daemons say

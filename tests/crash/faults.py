@@ -5,6 +5,7 @@ Each is a function of the stage and of what draws its details; when it returns, 
 
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import time
@@ -30,7 +31,8 @@ INGEST_STOP_S = (1.3, 3.0)  # what is shorter than a second it does not notice, 
 STALL_MARGIN_MS = 1_000
 LOCK_S = (0.5, 3.0)
 FULL_S = (0.5, 3.0)
-ROOM_BYTES = 8 << 10
+DISK_FULL_S = (4.0, 9.0)  # long enough for a server to end more often than its parent forgives
+_SOCKETS = shutil.ignore_patterns("*.sock")
 
 
 def stop(name: str, stage: Stage, draw: random.Random) -> None:
@@ -95,14 +97,17 @@ def flush(stage: Stage, draw: random.Random) -> None:
 
 @contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[bool]:
-    """Mount a small disk in memory on a folder; False where this machine does not allow it."""
+    """Mount a small disk in memory on a folder, whose files stay; False where that is not allowed."""
     folder.mkdir(parents=True, exist_ok=True)
     mounted = os.system(f"mount -t tmpfs -o size={megabytes}m none '{folder}' 2>/dev/null") == 0
     try:
         yield mounted
     finally:
         if mounted:
+            kept = Path(shutil.copytree(folder, folder.with_name(f"{folder.name}.kept"), ignore=_SOCKETS))
             os.system(f"umount -l '{folder}'")
+            folder.rmdir()
+            kept.rename(folder)
 
 
 def fill(stage: Stage, draw: random.Random) -> None:
@@ -111,7 +116,7 @@ def fill(stage: Stage, draw: random.Random) -> None:
     with ballast.open("wb", buffering=0) as file, suppress(OSError):
         while file.write(bytes(64 << 10)):
             pass
-    time.sleep(draw.uniform(*FULL_S))
+    time.sleep(draw.uniform(*DISK_FULL_S))
     ballast.unlink()
 
 

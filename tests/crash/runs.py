@@ -62,8 +62,11 @@ def carry_out(run: Run) -> Outcome:
         except Exception as error:
             outcome.error = f"{type(error).__name__}: {error}"
         finally:
-            stage.close(keep=not outcome.fine)
-    outcome.folder = "" if outcome.fine else str(stage.daemon.folder)
+            stage.end()
+    if outcome.fine:
+        stage.daemon.remove()
+    else:
+        outcome.folder = str(stage.daemon.folder)
     return outcome
 
 

@@ -40,23 +40,23 @@ class Stage:
 
     ``environ``: more of it for the daemon. ``acknowledged``: up to which seq the ingest was told that its
     entries are durable, by source. ``taken_at``: where the ledger stood when a fault last destroyed what was
-    journaled, None if none did. ``stalls``: when the ingest was stopped. After ``close`` nothing is left but,
-    if ``keep``, the daemon's folder.
+    journaled, None if none did. ``stalls``: when the ingest was stopped. After ``end`` only the daemon's
+    folder is left.
     """
 
     def __init__(
         self, sitters: int, seed: int, actions_per_s: float = 60.0, environ: dict[str, str] | None = None
     ) -> None:
-        self._beside = Path(tempfile.mkdtemp(prefix="rollcall-city-"))
-        self.city = CitySimulator(self._beside, sitters=sitters, seed=seed, actions_per_s=actions_per_s)
-        discord = {"api_base_url": self.city.url, "gateway": "discord"}
-        tables = {"discord": discord, "log": {"level": "info", "format": "json"}}
-        self.daemon = Daemon(tables, {"DISCORD_TOKEN": "simulator"} | (environ or {}))
+        secret = {"DISCORD_TOKEN": "simulator"}
+        self.daemon = Daemon({"log": {"level": "info", "format": "json"}}, secret | (environ or {}))
         self.witness = Witness(self.daemon.config.redis_url)
         self.acknowledged: dict[str, int] = {}
         self.taken_at: tuple[int, ...] | None = None
         self.stalls: list[Window] = []
         self._board = StatusBoard(self.daemon.config.redis_url)
+        self._beside = Path(tempfile.mkdtemp(prefix="rollcall-city-"))
+        self.city = CitySimulator(self._beside, sitters=sitters, seed=seed, actions_per_s=actions_per_s)
+        self.daemon.configure(discord={"api_base_url": self.city.url, "gateway": "discord"})
 
     def begin(self) -> None:
         """Start, and wait until everybody who was there is in the ledger."""
@@ -116,14 +116,13 @@ class Stage:
             known = self.acknowledged.get(source, 0)
             self.acknowledged[source] = max(known, told["journal_appended"] - waiting)
 
-    def close(self, *, keep: bool = False) -> None:
-        """End all that was started."""
+    def end(self) -> None:
+        """End all that was started; the daemon's folder stays."""
         self.witness.close()
         self._board.close()
         self.city.end()
-        if keep:
-            for it in (self.daemon.program, *self.daemon.orphans()):
-                it.kill()
-        else:
-            self.daemon.end()
-        shutil.rmtree(self._beside, ignore_errors=True)
+        if hasattr(self.daemon, "program"):
+            self.daemon.program.end()
+        for orphan in self.daemon.orphans():
+            orphan.kill()
+        shutil.rmtree(self._beside)

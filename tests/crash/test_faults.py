@@ -1,0 +1,25 @@
+"""A blow of each fault that the tests of the daemon do not deal; ``python -m tests.crash`` deals many."""
+
+import pytest
+
+from tests.crash.runs import Run, carry_out
+
+pytestmark = [pytest.mark.crash, pytest.mark.slow]
+
+SITTERS = 200
+SEED = 7
+
+
+def told(outcome):
+    """Say what is wrong with a run: nothing, it is to be hoped."""
+    return [outcome.error, *outcome.verdict.told, outcome.folder, outcome.run.command] * (not outcome.fine)
+
+
+@pytest.mark.parametrize("fault", ["stop engine", "stop ingest", "stop parent", "lock", "limit", "flush"])
+def test_a_running_daemon_survives_it_and_loses_nothing(fault):
+    assert told(carry_out(Run(fault, 1, SEED, SITTERS))) == []
+
+
+@pytest.mark.parametrize("fault", ["half", "zeros", "flip", "tear", "empty", "log", "page"])
+def test_files_damaged_under_a_daemon_that_was_killed_cost_no_row(fault):
+    assert told(carry_out(Run(fault, 1, SEED, SITTERS))) == []
