@@ -1,5 +1,6 @@
 """Trackers on the real actors: what they say comes to a deadline, and that to an end, to the millisecond."""
 
+import threading
 from itertools import count
 
 import pytest
@@ -245,6 +246,55 @@ def test_where_all_must_agree_nobody_waits_for_one_that_stays_dead(house, until)
     until(it.stands(SubjectState.INACTIVE, T + 35_000))
     it.wait(31_000)
     until(it.stands(SubjectState.EXPIRED, T + 35_000))
+
+
+class Trouble(Tracker):
+    """Runs every 10 ms, and does what it should not in one of its runs."""
+
+    def __init__(self, label, run_of_it, do):
+        self.options = TrackerOptions.polling(label, 0.01)
+        self._runs, self._run_of_it, self._do = 0, run_of_it, do
+
+    async def run(self, context):
+        self._runs += 1
+        if self._runs == self._run_of_it:
+            self._do(context)
+
+
+def test_trackers_that_raise_block_or_leak_disturb_neither_sessions_nor_other_trackers(house, until):
+    gate, kept, own = threading.Event(), [], SaysInactive()
+
+    def fail(_context):
+        raise LookupError
+
+    def leak(context):
+        kept.append(context.scope())
+        kept[-1].__enter__().mark_inactive(GUILD, 1)
+
+    troubles = [
+        Trouble("first", 1, fail),
+        Trouble("tenth", 10, fail),
+        Trouble("blocks", 2, lambda _: gate.wait(60)),
+        Trouble("leaks", 2, leak),
+    ]
+    it = house(TrackerSpecs(use_default_trackers=False, run_limit_s=0.2), *troubles, own)
+    first, tenth, blocks, leaks = (lambda n=n: it.runtime.statuses()[n] for n in range(4))
+    it.arrive()
+    until(it.stands(SubjectState.INACTIVE, T + 30_000))
+    until(lambda: first().counts.restarts and tenth().counts.restarts)
+    until(lambda: blocks().state is TrackerState.BLOCKED)
+    until(lambda: leaks().counts.leaked_scopes)
+    it.wait(20_000)
+    it.join(USER)
+    until(lambda: USER in it.sight.guild(GUILD).sessions)
+    seen, others = own.runs, [first().counts.runs, tenth().counts.runs, leaks().counts.runs]
+    until(lambda: own.runs > seen + 3)
+    until(lambda: all(now().counts.runs > n for now, n in zip((first, tenth, leaks), others, strict=True)))
+    it.join(USER, channel_id=None)
+    it.wait(15_000)
+    until(it.stands(SubjectState.EXPIRED, T + 30_000))
+    assert blocks().state is TrackerState.BLOCKED
+    gate.set()
 
 
 def test_a_tracker_that_floods_is_slowed_and_nobody_else_notices(house, until, monkeypatch):
