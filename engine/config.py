@@ -268,9 +268,8 @@ def _credential(name: str, environ: Mapping[str, str]) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            [f"{path}: cannot be read: {getattr(error, 'strerror', 'it is no UTF-8')}"]
-        ) from error
+        reason = getattr(error, "strerror", "it is no UTF-8")
+        raise ConfigError([f"{path}: cannot be read: {reason}"]) from error
 
 
 def _parse(path: Path) -> dict[str, Any]:
