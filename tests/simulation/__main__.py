@@ -22,19 +22,23 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1)
     asked = parser.parse_args()
     started = time.monotonic()
-    figures = chunk(range(asked.seed, asked.seed + 1)) if asked.seed is not None else many(asked)
-    tell(figures, whole=asked.seed is not None)
+    if asked.seed is None:
+        figures = many(asked)
+    else:
+        figures = chunk([asked.seed])
+        tell(figures, whole=True)
     print(f"{figures}; {time.monotonic() - started:.1f} s")
     return 1 if figures.wrong else 0
 
 
 def many(asked: argparse.Namespace) -> Figures:
-    """Simulate a range of seeds in so many processes."""
+    """Simulate a range of seeds in so many processes. Tells of those that go wrong as soon as they do."""
     ends = asked.first + asked.seeds
     chunks = [range(it, min(it + CHUNK, ends)) for it in range(asked.first, ends, CHUNK)]
     figures = Figures()
     with ProcessPoolExecutor(asked.jobs) as pool:
         for it in pool.map(chunk, chunks):
+            tell(it, whole=False)
             figures.add(it)
     return figures
 
@@ -53,7 +57,9 @@ def tell(figures: Figures, *, whole: bool) -> None:
     for seed, lines in figures.wrong.items():
         for line in lines if whole else lines[:1]:
             print(f"seed {seed}: {line if whole else line[:200]}")
-        print(f"seed {seed}: {len(lines)} differ; see all: python -m tests.simulation --seed {seed}")
+        print(
+            f"seed {seed}: {len(lines)} differ; see all: python -m tests.simulation --seed {seed}", flush=True
+        )
 
 
 if __name__ == "__main__":
