@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pykka
 
 from engine.actors.engine import Engine, EngineSettings
+from engine.actors.supervisor import Budget
 from engine.domain.event_effects import Answer
 from engine.domain.inputs import Entry, Heartbeat, OutboxOutcome
+from engine.domain.retrial_inputs import QuarantineLifted
 from engine.storage.ledger import SqlLedger
 from engine.storage.protocols import StorageError, Stores
 from tests.simulation.faults import Faults, Guarded, Process
 from tests.simulation.histories import History
-from tests.simulation.scheduler import Killed, Scheduler, Turn, system
+from tests.simulation.scheduler import NO_LIMIT, Killed, Scheduler, Turn, system
 from tests.simulation.server import Journal, Live, Outbox, Server
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ class Room:
         faults: Faults,
         database: Path,
         storage: Storage = SOUND,
+        *,
+        budget: Budget = NO_LIMIT,
     ) -> None:
         self.rng, self.history, self.faults = rng, history, faults
         self.database = database
@@ -65,7 +69,7 @@ class Room:
         self.answers: dict[str, Answer] = {}
         self.twice: list[str] = []
         self.lives = self.turns = self.drift_ms = self.rewinds = 0
-        self._ledger_at = storage.ledger_at
+        self._ledger_at, self._budget = storage.ledger_at, budget
         self._settings = EngineSettings(
             batch_max_entries=rng.choice((1, 3, 10, 500)), park_after_ms=rng.choice((1, 1_000, 60_000))
         )
@@ -80,6 +84,16 @@ class Room:
         self._closing(now + RESENT_MS)
         self._take([*self._outcomes(now + RESENT_MS)])
         self._closing(now + 2 * RESENT_MS)
+
+    def lift(self) -> int:
+        """Have every actor that is quarantined work again; return how many were."""
+        with closing(SqlLedger(self.database, 0)) as ledger:
+            found = ledger.quarantines()
+        self.faults.end()
+        at = self.closing[-1].input.at + 1_000
+        lifts = [self._entry(QuarantineLifted(at, it.guild_id, it.actor, it.actor)) for it in found]
+        self._take([*lifts, self._entry(Heartbeat(at + 1_000))])
+        return len(found)
 
     def _closing(self, at: int) -> None:
         self.faults.end()
@@ -115,7 +129,7 @@ class Room:
             Guarded(Live(self.server), "redis", process),
             Guarded(Outbox(self.server), "redis", process),
         )  # type: ignore[arg-type]
-        runs_on = system(scheduler, self.faults.adopted)
+        runs_on = system(scheduler, self.faults.adopted, self._budget)
         engine = Engine(self._settings, [stores], self.history.rules, runs_on)
         engine.aftermath.answers.give = self._answered  # type: ignore[method-assign]
         try:

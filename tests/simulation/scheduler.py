@@ -274,14 +274,14 @@ class Beside(Executor):
             self._works.popleft()()
 
 
-def system(scheduler: Scheduler, adopted: Callable[[PooledActor], None]) -> System:
+def system(scheduler: Scheduler, adopted: Callable[[PooledActor], None], budget: Budget = NO_LIMIT) -> System:
     """Return what actors run on: this thread. ``adopted`` is given each pooled actor before its turns."""
     kinds: dict[type, Any] = {}
 
     def start(kind: type, *arguments: Any) -> Any:
         if kind not in kinds:
             kinds[kind] = type(kind.__name__, (Cooperative, kind), {"scheduler": scheduler})
-        named = {"budget": NO_LIMIT} if kind is Supervisor else {}
+        named = {"budget": budget} if kind is Supervisor else {}
         return kinds[kind].start(*arguments, **named)
 
     return System(
