@@ -3,8 +3,6 @@
 import threading
 from collections.abc import Callable, Sequence
 
-from msgspec.structs import replace
-
 from engine.domain.inputs import Input
 from engine.domain.tracker_inputs import ScopeCommitted, TrackersKnown
 from engine.trackers.source import Journal
@@ -35,7 +33,9 @@ class Voters:
     def append(self, *inputs: Input) -> None:
         """Journal a scope's marks, with which trackers do not run."""
         with self._lock:
-            silent = tuple(self._silent.items())
-            self._journal.append(
-                *(replace(it, silent=silent) if isinstance(it, ScopeCommitted) else it for it in inputs)
-            )
+            self._journal.append(*map(self._with_silent, inputs))
+
+    def _with_silent(self, it: Input) -> Input:
+        if not self._silent or not isinstance(it, ScopeCommitted):
+            return it
+        return ScopeCommitted(it.at, it.tracker, it.marks, tuple(self._silent.items()))
