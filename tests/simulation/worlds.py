@@ -1,5 +1,6 @@
 """The small Discord of ``tests/domain`` with the bot's own voice in it, and all the rest that there is."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
@@ -36,19 +37,21 @@ OWN, OTHER_BOT = 999, 50
 LABELS = ("a", "b", "c")
 
 
+@dataclass
 class World(EventWorld):
-    """The small Discord with events, and the bot's own voice in it, of which trackers tell."""
+    """The small Discord with events, and the bot's own voice in it, of which trackers tell.
+
+    ``players``: by guild, where it is.
+    """
+
+    players: dict[int, int] = field(default_factory=dict)
 
     def _append(self, what: Input) -> None:
         if isinstance(what, GuildSnapshot):
-            channel_id = self._players().get(what.guild_id)
+            channel_id = self.players.get(what.guild_id)
             bot = () if channel_id is None else (VoiceState(OWN, channel_id, bot=True),)
             what = replace(what, own_user_id=OWN, voice_states=(*what.voice_states, *bot))
         super()._append(what)
-
-    def _players(self) -> dict[int, int]:
-        found: dict[int, int] = self.__dict__.setdefault("players", {})
-        return found
 
     def do_lost(self, op: Op) -> None:
         """Lose a guild, but not one that is not seen just now.
@@ -64,10 +67,10 @@ class World(EventWorld):
         guild_id, _ = self._who(op)
         channels = self.channels[guild_id]
         channel_id = channels[op.where % len(channels)]
-        if self._players().pop(guild_id, None) == channel_id:
+        if self.players.pop(guild_id, None) == channel_id:
             self._tell(VoiceStateChanged(self.now, guild_id, OWN, None, bot=True))
         else:
-            self._players()[guild_id] = channel_id
+            self.players[guild_id] = channel_id
             self._tell(VoiceStateChanged(self.now, guild_id, OWN, channel_id, bot=True))
 
     def do_bot(self, op: Op) -> None:
@@ -105,14 +108,17 @@ class World(EventWorld):
         return f"r{self.asked + 1}"
 
 
+@dataclass
 class Wide(World):
-    """No oracle tells of what happens here: people forgotten, guilds missed, Discord's events mirrored."""
+    """No oracle tells of what happens here: people forgotten, guilds missed, Discord's events mirrored.
 
-    @property
-    def forgotten(self) -> dict[int, int]:
-        """By user: up to when."""
-        found: dict[int, int] = self.__dict__.setdefault("_forgotten", {})
-        return found
+    ``forgotten``: by user, up to when.
+    """
+
+    forgotten: dict[int, int] = field(default_factory=dict)
+
+    def do_lost(self, op: Op) -> None:
+        EventWorld.do_lost(self, op)
 
     def do_forget(self, op: Op) -> None:
         _, user_id = self._who(op)
