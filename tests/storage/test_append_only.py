@@ -69,6 +69,13 @@ def increment(server):
     return file
 
 
+def garbled(data):
+    """Put garbage into an entry in the middle of the file: into its bytes, so that it is known as one."""
+    entries = [it for it in parts(data) if it.kind is Kind.ENTRY]
+    at = entries[len(entries) // 2].end - 5
+    return data[:at] + b"garbage!!" + data[at:]
+
+
 def seqs(server):
     with RedisJournalAt(server.url) as journal:
         return [it.entry.seq for it in journal.read("0-0", 10_000, 0) if it.entry is not None]
@@ -165,7 +172,7 @@ class TestRepair:
         [
             (lambda data: data[:-7], 0),
             (lambda data: data + bytes(4096), 0),
-            (lambda data: data[: len(data) // 2] + b"garbage!!" + data[len(data) // 2 :], 1),
+            (garbled, 1),
             (lambda data: data.replace(b"$4\r\nXADD\r\n$18", b"$4\r\nXADE\r\n$18", 1), 1),
         ],
         ids=["torn tail", "zero tail", "garbage in the middle", "a name"],
