@@ -3,6 +3,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from engine.actors.pulse import STUCK_S
+from engine.actors.view import EngineView, Lookups
 from engine.inspection import Readiness
 
 OTHERS = {"connected": True, "caughtUp": True, "committing": True}
@@ -39,3 +41,34 @@ def test_health_is_told_while_requests_hold_every_thread(tcp, stranger, engine, 
             assert stranger.get("/readyz").status_code == 200
         finally:
             engine.hold.set()
+
+
+def test_a_partition_that_gets_nowhere_is_told_by_a_real_engine_until_it_goes_on(
+    running, token, monkeypatch, wait_until
+):
+    reached, door, now = threading.Event(), threading.Event(), [0.0]
+    journal, (inside,) = running._stores.journal, running.engine.inside
+    read = journal.read
+
+    def held(*arguments):
+        reached.set()
+        door.wait(30)
+        return read(*arguments)
+
+    nothing = Lookups(dict, dict, dict, dict)
+    with running.served(EngineView(running.engine, nothing), token) as client:
+        monkeypatch.setattr(inside.stats.pulse, "_clock", lambda: now[0])
+        monkeypatch.setattr(journal, "read", held)
+        try:
+            assert reached.wait(15)
+            inside.stats.pulse.beat()  # its last one may have been by the other clock
+            assert client.get("/healthz").status_code == 200
+            now[0] += STUCK_S + 1
+            answer = client.get("/healthz")
+            told = ["partition 0: no progress for 76 s"]
+            assert (answer.status_code, answer.json()) == (503, {"status": "failed", "reasons": told})
+            ready = client.get("/readyz").json()
+            assert (ready["committing"], told[0] in ready["reasons"]) == (False, True)
+        finally:
+            door.set()
+        wait_until(lambda: client.get("/healthz").status_code == 200)
