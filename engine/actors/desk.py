@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine.actors.aftermath import Answers
@@ -22,8 +23,15 @@ class Desk:
     """Fulfils ``commands.Commands``."""
 
     def __init__(
-        self, appender: Appender, answers: Answers, wait_s: float = WAIT_S, *, partitions: int = 1
+        self,
+        appender: Appender,
+        answers: Answers,
+        wait_s: float = WAIT_S,
+        *,
+        partitions: int = 1,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
+        self._clock = clock
         self._appender, self._answers, self._wait_s = appender, answers, wait_s
         self._partitions = partitions
         self._lock = threading.Lock()
@@ -31,7 +39,7 @@ class Desk:
 
     def now(self) -> int:
         """Return the clock's time, in ms UTC."""
-        return time.time_ns() // 1_000_000
+        return self._clock()
 
     def new_id(self) -> int:
         """Return a snowflake of now, above all before; Discord's own never meet it within a millisecond.

@@ -46,9 +46,15 @@ class Lookups(NamedTuple):
 class EngineView:
     """Fulfils ``inspection.Inspection``."""
 
-    def __init__(self, engine: Engine, lookups: Lookups) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        lookups: Lookups,
+        now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._now = now
         self._engine, self._lookups = engine, lookups
-        self._started_at = _now()
+        self._started_at = self._now()
         self._counted = (float("-inf"), 0)
 
     def faults(self) -> list[str]:
@@ -57,7 +63,7 @@ class EngineView:
 
     def readiness(self) -> Readiness:
         """Return what is in the way of tracking, if anything."""
-        return readiness(self._engine.inside, self._engine.faults(), _now())
+        return readiness(self._engine.inside, self._engine.faults(), self._now())
 
     def overview(self) -> Described:
         """Return the engine on one screen."""
@@ -152,7 +158,7 @@ class EngineView:
 
     def timers(self) -> list[Described]:
         """Return every deadline that runs, the next first."""
-        return timers(self._engine.inside, _now())
+        return timers(self._engine.inside, self._now())
 
     def live(self) -> Described:
         """Return the mirror of the open sessions."""
@@ -168,9 +174,9 @@ class EngineView:
         """Return the running numbers; two of them give rates."""
         inside = self._engine.inside
         return {
-            "at": iso(_now()),
+            "at": iso(self._now()),
             "counters": counters(inside, self._engine.aftermath.drift),
-            "gauges": gauges(inside, self._engine.aftermath.drift, self.open_sessions(), _now()),
+            "gauges": gauges(inside, self._engine.aftermath.drift, self.open_sessions(), self._now()),
         }
 
     def samples(self) -> Iterable[Sample]:
@@ -178,7 +184,7 @@ class EngineView:
         restarts = sum(self._engine.roster().restarts.values())
         told = self._lookups.ingest() or {}
         drift = self._engine.aftermath.drift
-        yield from samples(self._engine.inside, drift, self.open_sessions(), restarts, told, _now())
+        yield from samples(self._engine.inside, drift, self.open_sessions(), restarts, told, self._now())
         yield from delivery_samples(self._lookups.deliveries())
         yield from self._engine.aftermath.transitions.samples()
         inside = self._engine.inside
@@ -250,7 +256,3 @@ def _spelled(value: Any, key: str = "") -> Any:
 def _camel_case(name: str) -> str:
     first, *more = name.split("_")
     return first + "".join(word.capitalize() for word in more) if name.islower() else name
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

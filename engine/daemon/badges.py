@@ -1,6 +1,5 @@
 """The deliverer of badges, as the configuration wants it."""
 
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ from engine.badges.csv_file import CsvFile
 from engine.badges.deliverer import Deliverer
 from engine.badges.delivery import DeliveryStats, Distributor
 from engine.badges.webhook import Webhook
+from engine.daemon.clock import now
 from engine.storage.deliveries import SqlDeliveries
 
 if TYPE_CHECKING:
@@ -24,13 +24,9 @@ def start_badges(
     distributors: dict[str, Distributor] = {"csv": CsvFile(config.badge_file)}
     if config.webhook_secret is not None and config.events.webhook_url:
         secret = config.webhook_secret.get_secret_value()
-        distributors["webhook"] = Webhook(config.events.webhook_url, secret, _now, stats)
-    deliverer = Deliverer(SqlDeliveries(config.database), journal, _now, distributors, stats)
+        distributors["webhook"] = Webhook(config.events.webhook_url, secret, now, stats)
+    deliverer = Deliverer(SqlDeliveries(config.database), journal, now, distributors, stats)
     engine.aftermath.badges_awarded = deliverer.wake
     deliverer.start()
     stack.callback(deliverer.stop)
     return stats
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

@@ -12,6 +12,7 @@ import structlog
 from engine import directories
 from engine.daemon.backups import needed_after, overview, samples, sound_ledger, start_backups
 from engine.daemon.badges import start_badges
+from engine.daemon.clock import lead_clock, now
 from engine.daemon.common import FAILED, WRITER_CLOSE_S, source_of, stop_on_signals, writer
 from engine.daemon.lookups import active_events, lookups, mirrors
 from engine.daemon.notices import start_notices
@@ -68,6 +69,7 @@ def main(config: "Config") -> int:
         _wait_for_redis(config, stopping)
         if stopping.is_set():
             return 0
+        lead_clock(config, stack)
         sound_ledger(config)
         backups = start_backups(config, stack)
         loaded, opened = load_trackers(config), _open_stores(config, backups, stack)
@@ -77,7 +79,7 @@ def main(config: "Config") -> int:
         stack.callback(journal.close, WRITER_CLOSE_S)
         engine.aftermath.append = journal.append
         beside = Beside(
-            Desk(journal, engine.aftermath.answers, partitions=config.storage.partitions),
+            Desk(journal, engine.aftermath.answers, partitions=config.storage.partitions, clock=now),
             start_badges(config, engine, journal, stack),
             start_notices(config, engine, journal, stack),
             start_trackers(engine, loaded, opened, journal, stack),
@@ -167,7 +169,7 @@ def _start_api(config: "Config", engine: "Engine", beside: Beside, stack: ExitSt
     told = told._replace(
         storage=partial(overview, config, beside.backups), samples=partial(samples, beside.backups)
     )
-    view: Inspection = EngineView(engine, told)
+    view: Inspection = EngineView(engine, told, now)
     token = config.api_token.get_secret_value() if config.api_token else None
     name = config.api.token_env
     app = partial(

@@ -1,6 +1,5 @@
 """The deliverer of notices that players have expired, as the configuration wants it."""
 
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ from engine.badges.deliverer import Deliverer
 from engine.badges.delivery import DeliveryStats
 from engine.badges.notices import Notices, encoded
 from engine.badges.webhook import Webhook
+from engine.daemon.clock import now
 from engine.domain.deliveries import NOTICE
 from engine.storage.deliveries import SqlDeliveries
 
@@ -25,7 +25,7 @@ def start_notices(
     if config.trackers.on_expiry != "notify" and not deliveries.count(NOTICE):
         return stats
     notices = Notices(_webhook(config, stats))
-    deliverer = Deliverer(deliveries, journal, _now, {NOTICE: notices}, stats, (NOTICE,))
+    deliverer = Deliverer(deliveries, journal, now, {NOTICE: notices}, stats, (NOTICE,))
     engine.aftermath.expiries_noted = deliverer.wake
     deliverer.start()
     stack.callback(deliverer.stop)
@@ -34,8 +34,4 @@ def start_notices(
 
 def _webhook(config: "Config", stats: DeliveryStats) -> Webhook | None:
     url, secret = config.trackers.webhook_url, config.notice_secret
-    return Webhook(url, secret.get_secret_value(), _now, stats, encoded) if url and secret else None
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
+    return Webhook(url, secret.get_secret_value(), now, stats, encoded) if url and secret else None

@@ -1,6 +1,5 @@
 """The trackers and listeners that the configuration names, and the engine they look at."""
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from engine.actors.sight import Sight
+from engine.daemon.clock import now
 from engine.domain.rules import Rules
 from engine.domain.tracking import SubjectKind
 from engine.trackers.loading import Loaded, check, load
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def load_trackers(config: "Config") -> Loaded:
     """Make all trackers and listeners; what cannot be made is told when they start."""
-    return load(_specs(config), _now)
+    return load(_specs(config), now)
 
 
 def problems(config: "Config") -> list[str]:
@@ -49,7 +49,7 @@ def start_trackers(
     """Start them. Returns what tells how each fares."""
     events = [inside.events for inside in engine.inside]
     sight = Sight(engine.published, [it.ledger for it in stores], events)
-    runtime = TrackerRuntime(loaded, sight, journal, _now)
+    runtime = TrackerRuntime(loaded, sight, journal, now)
     engine.aftermath.listeners = runtime.deliver
     runtime.start()
     stack.callback(runtime.stop)
@@ -78,7 +78,3 @@ def _spec(it: "Custom") -> ClassSpec:
 
 def _options(table: "Table") -> dict[str, Any]:
     return table.model_dump(exclude_none=True)
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
