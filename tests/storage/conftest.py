@@ -136,6 +136,12 @@ def files(tmp_path_factory):
     return lambda: folder / f"{next(numbers)}.db"
 
 
+@pytest.fixture
+def folder(tmp_path):
+    """The folder of backups, not yet there."""
+    return tmp_path / "backups"
+
+
 class Proxy:
     """Stands between a client and a Unix socket; can swallow what the server answers."""
 

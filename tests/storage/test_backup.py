@@ -29,11 +29,6 @@ def ledger(tmp_path):
 
 
 @pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "backups"
-
-
-@pytest.fixture
 def backups(ledger, folder):
     """Automatic backups that are made when the test says so."""
     return Backups(ledger, folder, every_s=3600, keep=3, now=clock())

@@ -1,29 +1,18 @@
 """A damaged ledger is put aside and built anew: from backups, from the journal; and what is lost is told."""
 
 import json
-import os
-import random
 import shutil
 from contextlib import closing
 
 import pytest
 from structlog.testing import capture_logs
 
-from engine.domain.inputs import Entry, Heartbeat
-from engine.storage.backup import Standing, back_up, new_name, reading, standings
-from engine.storage.journal import FIELD, encode, stream_key
-from engine.storage.journal_gap import Gap, gap_behind
+from engine.storage.journal_gap import Gap
 from engine.storage.ledger import SqlLedger
 from engine.storage.protocols import StorageError, StorageUnfit
 from engine.storage.recovery import last_report, recover
-from tests.storage.ledger_files import GUILDS, commit_of, make_ledger, page_of, rows_of, zero_page
-
-AT = 1_790_000_000_000
-MUTATIONS = int(os.environ.get("ROLLCALL_MUTATIONS", "25"))
-
-
-def no_gaps(_standings):
-    return []
+from tests.storage.ledger_files import commit_of, make_ledger, page_of, rows_of, zero_page
+from tests.storage.recovering import AT, backed_up, go_on, no_gaps, put_aside, spoil
 
 
 @pytest.fixture
@@ -32,43 +21,8 @@ def ledger(tmp_path):
 
 
 @pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "backups"
-
-
-@pytest.fixture
 def whole(ledger):
     return rows_of(ledger)
-
-
-def backed_up(ledger, folder, at):
-    return back_up(ledger, new_name(folder, at), at).path
-
-
-def go_on(ledger, first, last):
-    with closing(SqlLedger(ledger, 0)) as writer:
-        for number in range(first, last + 1):
-            writer.commit(commit_of(number))
-
-
-def read_all(ledger):
-    """Read what an engine reads."""
-    with closing(SqlLedger(ledger, 0)) as reader:
-        reader.load_partition()
-        assert sum(len(reader.load_guild(guild_id, 12).sessions) for guild_id in range(GUILDS + 1)) > 0
-        assert (reader.open_events(), reader.subjects(), reader.players()) == ([], [], [])
-        reader.pending_outbox(10)
-
-
-def put_aside(ledger):
-    """Return the damaged ledgers, without their logs."""
-    found = ledger.parent.glob("rollcall.db.damaged-*")
-    return sorted(it for it in found if not it.name.endswith(("-wal", "-shm")))
-
-
-def spoil(ledger):
-    zero_page(ledger, page_of(ledger, "session"))
-    return ledger.read_bytes()
 
 
 def test_a_sound_ledger_stays_as_it_is(ledger, folder, whole):
@@ -233,136 +187,3 @@ def test_a_journal_that_is_away_is_no_obstacle(ledger, folder, whole):
     assert recover(ledger, folder, away, AT)
     assert rows_of(ledger) == whole
     assert last_report(ledger)["journal"] == "away: Redis at x: gone"
-
-
-@pytest.mark.parametrize("seed", range(MUTATIONS))
-def test_bytes_that_were_changed_anywhere_are_found_or_change_no_more_than_a_value(
-    ledger, folder, whole, seed
-):
-    """Whatever becomes of a file, its start ends with a ledger that can be read and that goes on."""
-    chance = random.Random(seed)
-    backed_up(ledger, folder, AT - 1)
-    data = bytearray(ledger.read_bytes())
-    length = chance.choice([1, 1, 1, 4, 512, 4096])
-    # The first page, of which every byte counts, as often as all others.
-    at = chance.randrange(chance.choice([4096, len(data)]) - length + 1)
-    data[at : at + length] = chance.randbytes(length)
-    ledger.write_bytes(data)
-    rebuilt = recover(ledger, folder, no_gaps, AT)
-    rows = rows_of(ledger)
-    if rebuilt:
-        assert rows == whole
-        assert bytes(data) in {it.read_bytes() for it in put_aside(ledger)}
-    else:
-        assert {table: len(found) for table, found in rows.items()} == {k: len(it) for k, it in whole.items()}
-        assert sum(row not in whole[table] for table, found in rows.items() for row in found) <= length
-    read_all(ledger)
-    go_on(ledger, 13, 14)
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory):
-    """What a killed writer left, its log copied back half-way; and the rows as of each of its commits."""
-    path = tmp_path_factory.mktemp("killed") / "rollcall.db"
-    copy, rows = path.with_name("left.db"), {}
-    with closing(SqlLedger(path, 0)) as writer:
-        for number in range(1, 13):
-            writer.commit(commit_of(number))
-            rows[f"{number}-0"] = rows_of(path)
-            if number == 4:
-                reader = reading(path)
-                reader.execute("BEGIN")
-                reader.execute("SELECT 1 FROM session").fetchone()
-        writer._writer.execute_sql("PRAGMA wal_checkpoint(PASSIVE)")
-        for number in range(13, 16):
-            writer.commit(commit_of(number))
-            rows[f"{number}-0"] = rows_of(path)
-        for ending in ("", "-wal", "-shm"):
-            shutil.copy(f"{path}{ending}", f"{copy}{ending}")
-        reader.close()
-    return copy, rows
-
-
-@pytest.mark.parametrize("seed", range(MUTATIONS))
-def test_a_log_that_was_changed_is_found_or_gives_an_older_commit_whole(killed, tmp_path, folder, seed):
-    left, rows = killed
-    ledger, chance = tmp_path / "rollcall.db", random.Random(seed)
-    shutil.copy(left, ledger)
-    log = ledger.with_name("rollcall.db-wal")
-    data = bytearray(left.with_name("left.db-wal").read_bytes())
-    length = chance.choice([1, 1, 4096])
-    at = chance.randrange(len(data) - length + 1)
-    data[at : at + length] = chance.randbytes(length)
-    log.write_bytes(data)
-    if recover(ledger, folder, no_gaps, AT):
-        assert log.with_name(f"{put_aside(ledger)[0].name}-wal").read_bytes() == data
-        return
-    found = rows_of(ledger)
-    cursor = found["partition"][0][1]
-    assert found == rows[cursor]
-    go_on(ledger, int(cursor.partition("-")[0]) + 1, 16)
-
-
-def test_a_log_that_was_torn_is_an_older_commit_and_no_damage(killed, tmp_path, folder):
-    left, rows = killed
-    for cut in (1, 24, 4096, 4120):
-        ledger = tmp_path / f"{cut}.db"
-        shutil.copy(left, ledger)
-        data = left.with_name("left.db-wal").read_bytes()
-        ledger.with_name(f"{ledger.name}-wal").write_bytes(data[:-cut])
-        assert not recover(ledger, folder, no_gaps, AT)
-        assert rows_of(ledger) == rows["14-0"]
-
-
-def test_a_log_cut_short_of_what_was_copied_from_it_is_damage(killed, tmp_path, folder):
-    left, rows = killed
-    data = left.with_name("left.db-wal").read_bytes()
-    outcomes = set()
-    for part in range(1, 20):
-        ledger = tmp_path / f"{part}.db"
-        for ending in ("", "-shm"):
-            shutil.copy(f"{left}{ending}", f"{ledger}{ending}")
-        ledger.with_name(f"{ledger.name}-wal").write_bytes(data[: len(data) * part // 20])
-        rebuilt = recover(ledger, folder, no_gaps, AT)
-        outcomes.add(rebuilt)
-        assert rebuilt or rows_of(ledger) in rows.values()
-    assert outcomes == {True, False}
-
-
-class TestGap:
-    @pytest.fixture
-    def written(self, client):
-        """Append entries of a life's numbers at ids of their own."""
-
-        def write(*seqs, source="life-1"):
-            for seq in seqs:
-                raw = encode(Entry(source, seq, Heartbeat(seq * 1_000)))
-                client.xadd(stream_key(0), {FIELD: raw}, id=f"{seq}-{0 if source == 'life-1' else 1}")
-
-        return write
-
-    def test_a_journal_that_holds_the_cursor_has_none(self, redis_url, written):
-        written(*range(1, 10))
-        assert gap_behind(redis_url, 0, Standing("4-0", 4_000, {"life-1": 4})) is None
-        assert gap_behind(redis_url, 0, Standing()) is None
-
-    def test_of_a_new_ledger_and_a_new_journal_nothing_is_lost(self, redis_url):
-        assert gap_behind(redis_url, 0, Standing()) is None
-
-    def test_what_was_trimmed_is_counted_by_the_numbers_that_are_missing(self, redis_url, written):
-        written(*range(10, 15), 17, 18)
-        written(18, 19, source="life-2")
-        gap = gap_behind(redis_url, 0, Standing("4-0", 4_000, {"life-1": 4}))
-        # 5 to 9 and 15 to 16 of the first life, 1 to 17 of the second.
-        assert gap == Gap(0, "4-0", "10-0", 4_000, 10_000, 5 + 2 + 17)
-
-    def test_for_a_new_ledger_the_beginning_is_lost(self, redis_url, written):
-        written(5, 6)
-        assert gap_behind(redis_url, 0, Standing()) == Gap(0, "0-0", "5-0", None, 5_000, 4)
-
-    def test_an_emptied_journal_has_an_open_end(self, redis_url):
-        assert gap_behind(redis_url, 0, Standing("4-0", 4_000, {})) == Gap(0, "4-0", None, 4_000, None, 0)
-
-
-def test_a_backups_standing_is_what_the_ledger_says(ledger):
-    assert standings(ledger) == {0: Standing("12-0", 12, {"life-1": 12})}
