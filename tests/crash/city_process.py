@@ -1,12 +1,13 @@
 """A process: the demo's lively community, and around it a city of people who sit in voice.
 
-A script, so that it runs in any folder. Its ``/sim/truth`` tells of all of them.
+A script, so that it runs in any folder. Nobody stirs before SIGUSR1. Its ``/sim/truth`` tells of all of them.
 """
 
 import argparse
 import asyncio
 import random
 import signal
+from collections.abc import Awaitable
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,14 +62,17 @@ class City:
 
 
 async def serve(chosen: argparse.Namespace) -> None:
-    stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+    stopped, begun, loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
+    loop.add_signal_handler(signal.SIGUSR1, begun.set)
     world = World(chosen.seed)
     city = City(world, chosen.sitters, chosen.seed)
     community = Community(world, Habits(2, 60, chosen.seed, chosen.actions_per_s / 2))
     server = SimulatorServer(world)
     await server.start()
-    lives = [loop.create_task(it) for it in (community.run(), city.live(chosen.actions_per_s / 2))]
+    lives = [
+        loop.create_task(_once(begun, it)) for it in (community.run(), city.live(chosen.actions_per_s / 2))
+    ]
     draft = chosen.address_file.with_suffix(".new")
     draft.write_text(server.base_url)
     draft.replace(chosen.address_file)
@@ -79,6 +83,11 @@ async def serve(chosen: argparse.Namespace) -> None:
         task.cancel()
     await asyncio.gather(*lives, stop, return_exceptions=True)
     await server.stop()
+
+
+async def _once(begun: asyncio.Event, life: Awaitable[None]) -> None:
+    await begun.wait()
+    await life
 
 
 def main() -> None:

@@ -2,17 +2,22 @@
 
 import random
 import statistics
+import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 from tests.crash.damage import DAMAGE
 from tests.crash.faults import RUNNING, small_disk
 from tests.crash.killing import KILLED, Killer
+from tests.crash.moved_clock import MovedClock, move
 from tests.crash.stage import Stage
 from tests.crash.verdict import Verdict, judge
 
 DISK_MB = 64
+CLOCK = "clock"
 ENTRIES_BETWEEN = 40
 
 
@@ -50,19 +55,12 @@ class Outcome:
 
 def carry_out(run: Run) -> Outcome:
     """Run it. What fails leaves its folder."""
-    outcome, stage = Outcome(run), Stage(run.sitters, run.seed)
-    with _disk(run, stage):
-        try:
-            stage.begin()
-            blow = _blow(run, stage)
-            for _ in range(run.times):
-                outcome.recovered_s.append(blow())
-                stage.sees_more(ENTRIES_BETWEEN)
-            outcome.verdict = judge(stage)
-        except Exception as error:
-            outcome.error = f"{type(error).__name__}: {error}"
-        finally:
-            stage.end()
+    with tempfile.TemporaryDirectory(prefix="rollcall-clock-") as beside:
+        clock = MovedClock(Path(beside)) if run.fault == CLOCK else None
+        stage = Stage(run.sitters, run.seed, environ=clock.environ if clock else None)
+        outcome = Outcome(run)
+        with _disk(run, stage):
+            _deal(outcome, stage, clock)
     if outcome.fine:
         stage.daemon.remove()
     else:
@@ -70,19 +68,33 @@ def carry_out(run: Run) -> Outcome:
     return outcome
 
 
+def _deal(outcome: Outcome, stage: Stage, clock: MovedClock | None) -> None:
+    try:
+        stage.begin()
+        blow = _blow(outcome.run, stage, clock)
+        for _ in range(outcome.run.times):
+            outcome.recovered_s.append(blow())
+            stage.sees_more(ENTRIES_BETWEEN)
+        outcome.verdict = judge(stage)
+    except Exception as error:
+        outcome.error = f"{type(error).__name__}: {error}"
+    finally:
+        stage.end()
+
+
 def _disk(run: Run, stage: Stage) -> AbstractContextManager[bool]:
     return small_disk(stage.daemon.config.data_dir, DISK_MB) if run.fault == "fill" else nullcontext(True)
 
 
-def _blow(run: Run, stage: Stage) -> Callable[[], float]:
+def _blow(run: Run, stage: Stage, clock: MovedClock | None) -> Callable[[], float]:
     draw = random.Random(run.seed)
     if run.fault in KILLED:
         return Killer(stage, run.fault, draw).strike
-    strike = (RUNNING | DAMAGE)[run.fault]
+    strike = partial(move, clock) if clock else (RUNNING | DAMAGE)[run.fault]
     return lambda: stage.hurt(lambda: strike(stage, draw))
 
 
-FAULTS = (*KILLED, *RUNNING, *DAMAGE)
+FAULTS = (*KILLED, *RUNNING, *DAMAGE, CLOCK)
 
 
 def summary(outcomes: list[Outcome]) -> str:

@@ -1,6 +1,8 @@
 """A real daemon before a city of people, to be hurt; and how long it takes until it is well again."""
 
+import os
 import shutil
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -28,6 +30,10 @@ class CitySimulator(Simulator):
 
     script = (str(Path(__file__).with_name("city_process.py")),)
 
+    def awaken(self) -> None:
+        """Let its people live; until then they only sit there."""
+        os.kill(self.pid, signal.SIGUSR1)
+
     def truth(self) -> dict[str, Any]:
         """Return what happened; of a large city that takes a while to say."""
         answer = httpx.get(f"{self.url}/sim/truth", trust_env=False, timeout=TRUTH_S)
@@ -40,8 +46,8 @@ class Stage:
 
     ``environ``: more of it for the daemon. ``acknowledged``: up to which seq the ingest was told that its
     entries are durable, by source. ``taken_at``: where the ledger stood when a fault last destroyed what was
-    journaled, None if none did. ``stalls``: when the ingest was stopped. After ``end`` only the daemon's
-    folder is left.
+    journaled, None if none did. ``stalls``: when the ingest was stopped. ``apart_ms``: how far its clock
+    may stand behind the simulator's. After ``end`` only the daemon's folder is left.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class Stage:
         self.acknowledged: dict[str, int] = {}
         self.taken_at: tuple[int, ...] | None = None
         self.stalls: list[Window] = []
+        self.apart_ms = 0
         self._board = StatusBoard(self.daemon.config.redis_url)
         self._beside = Path(tempfile.mkdtemp(prefix="rollcall-city-"))
         self.city = CitySimulator(self._beside, sitters=sitters, seed=seed, actions_per_s=actions_per_s)
@@ -62,6 +69,7 @@ class Stage:
         """Start, and wait until everybody who was there is in the ledger."""
         self.daemon.program = self.daemon.start("run")
         self.well_again("0-0")
+        self.city.awaken()
         self.witness.start()
         until(lambda: self.witness.seen, "a witness at work")
         self.sees_more()

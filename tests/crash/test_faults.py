@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.crash.moved_clock import compiler
 from tests.crash.runs import Run, carry_out
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow]
@@ -23,3 +24,8 @@ def test_a_running_daemon_survives_it_and_loses_nothing(fault):
 @pytest.mark.parametrize("fault", ["half", "zeros", "flip", "tear", "empty", "log", "page"])
 def test_files_damaged_under_a_daemon_that_was_killed_cost_no_row(fault):
     assert told(carry_out(Run(fault, 1, SEED, SITTERS))) == []
+
+
+@pytest.mark.skipif(compiler() is None, reason="no C compiler to make the moved clock with")
+def test_a_wall_clock_that_is_moved_by_an_hour_or_a_day_moves_no_row():
+    assert told(carry_out(Run("clock", 2, SEED, SITTERS))) == []

@@ -9,6 +9,7 @@ from typing import Any
 
 from bot_adapter.connection import STALL_MS
 from engine.actors.records import place
+from engine.daemon.trackers import load_trackers, rules
 from engine.storage.journal import FIELD, stream_key
 from engine.storage.protocols import Record
 from engine.storage.redis_client import connect
@@ -53,14 +54,15 @@ class Verdict:
 
 def judge(stage: Stage) -> Verdict:
     """Stop the daemon, which must end in order, and look at all that it leaves."""
-    verdict, truth = Verdict(), stage.city.truth()
+    verdict, truth = Verdict(), earlier(stage.city.truth(), stage.apart_ms)
     if (exit_code := stage.daemon.program.stop(STOP_S)) != 0:
         verdict.told.append(f"the daemon ended with {exit_code}")
     server, database = RunningServer(), stage.daemon.config.database
     try:
         shutil.copytree(stage.daemon.config.data_dir / "redis", server.embedded.dir)
         server.start()
-        recording = Recording(server.url, database, stage.daemon.config.rules)
+        wanted = rules(stage.daemon.config, load_trackers(stage.daemon.config))
+        recording = Recording(server.url, database, wanted)
         with stores_at(server.url, database) as stores:
             if not is_mirrored(stores):
                 verdict.told.append("the live state is not the ledger's")
@@ -71,6 +73,15 @@ def judge(stage: Stage) -> Verdict:
     finally:
         server.remove()
     return verdict
+
+
+def earlier(truth: dict[str, Any], by_ms: int) -> dict[str, Any]:
+    """Return the truth by a clock that stands so far behind."""
+    for it in truth["presences"]:
+        it["joined_at"] -= by_ms
+        it["left_at"] = it["left_at"] and it["left_at"] - by_ms
+        it["spans"] = [[at - by_ms, flags] for at, flags in it["spans"]]
+    return truth | {"now": truth["now"] - by_ms}
 
 
 def judge_entries(verdict: Verdict, stage: Stage, recording: Recording) -> list[Record]:
