@@ -1,6 +1,7 @@
 """What is wrong with a configuration, each in one line that names the key and never shows a secret."""
 
 import difflib
+import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -48,8 +49,7 @@ def _plain(part: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value in a message: one short line, without a password."""
-    if isinstance(value, str) and "@" in value and "://" in value:
-        value = value.partition("://")[0] + "://***@" + value.rpartition("@")[2]
+    """A value in a message: one short line, without a password, wherever in it that is."""
     text = ascii(value) if not isinstance(value, str) or not value.isprintable() else repr(value)
+    text = re.sub(r"password=[^&'\"]*", "password=***", re.sub("://.*@", "://***@", text))
     return text if len(text) <= 80 else text[:77] + "..."

@@ -116,8 +116,21 @@ def test_a_token_in_the_file_is_refused_and_never_shown(problems):
     assert line == "discord.token: is a secret and has no place here: set DISCORD_TOKEN in the environment"
 
 
-def test_a_password_in_a_wrong_url_is_never_shown(problems):
-    assert "hunter2" not in problems("[storage]\nredis = 'http://me:hunter2@host'")[0]
+@pytest.mark.parametrize(
+    "value",
+    [
+        "'http://me:hunter2@host'",
+        "'http://me:p@hunter2@host'",
+        "'http://host?db=0&password=hunter2'",
+        "['redis://me:hunter2@host']",
+        "{ url = 'redis://me:hunter2@host', other = 'redis://host?password=hunter2' }",
+    ],
+)
+def test_a_password_in_a_wrong_url_is_never_shown(problems, value):
+    [line] = problems(f"[storage]\nredis = {value}")
+    assert line.startswith("storage.redis: ")
+    assert "hunter2" not in line
+    assert "***" in line
 
 
 def test_secrets_come_from_the_environment_and_never_show(loaded):
