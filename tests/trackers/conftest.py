@@ -1,6 +1,7 @@
 import pytest
 from structlog.testing import capture_logs
 
+from engine.actors import partition
 from engine.domain.tracking import PlayerState
 from engine.trackers import (
     PlayerRegistry,
@@ -14,6 +15,7 @@ from engine.trackers import (
 )
 from engine.trackers.loading import Loaded, LoadedTracker
 from engine.trackers.restarts import Restarts
+from tests.trackers.house import House
 from tests.trackers.stage import GUILD, Stage
 from tests.waiting import until
 
@@ -141,6 +143,21 @@ def looked_at(stage, until, monkeypatch):
         until(lambda: guild_id in looked)
 
     return looked_at
+
+
+@pytest.fixture
+def house(monkeypatch):
+    """Make engines with trackers; see ``House``."""
+    monkeypatch.setattr(partition, "BLOCK_MS", 5)
+    made = []
+
+    def make(*args, **more):
+        made.append(House(*args, **more))
+        return made[-1]
+
+    yield make
+    for it in made:
+        it.close()
 
 
 @pytest.fixture
