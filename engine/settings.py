@@ -107,6 +107,7 @@ class Storage(Table):
     journal_max_entries: Annotated[int, Field(ge=1000, le=1_000_000_000)] = 1_000_000
     memory_max_entries: Annotated[int, Field(ge=1, le=100_000_000)] = 100_000
     spool_max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 256
+    cache_mb: Annotated[int, Field(ge=1, le=65_536)] = 256
 
 
 class Sessions(Table):
@@ -282,6 +283,7 @@ class Settings(Table):
 
     discord: Discord = Discord()
     storage: Storage = Storage()
+    backup: Backup = Backup()
     sessions: Sessions = Sessions()
     events: Events = Events()
     privacy: Privacy = Privacy()
@@ -290,4 +292,3 @@ class Settings(Table):
     api: Api = Api()
     log: Log = Log()
     simulator: Simulator = Simulator()
-    backup: Backup = Backup()

@@ -122,7 +122,7 @@ def stores(config: "Config", partition: int, backups: "Backups | None" = None) -
             max_entries=it.journal_max_entries,
             needed_after=needed_after(backups, partition),
         ),
-        SqlLedger(config.database, partition, it.partitions),
+        SqlLedger(config.database, partition, it.partitions, cache_kib=it.cache_mb * 1024),
         RedisLiveState(url, partition, partitions=it.partitions),
         OutboxSender(url),
     )
