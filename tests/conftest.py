@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.config import ConfigError, load
 from engine.storage.embedded import EmbeddedServer
 from engine.storage.redis_client import connect
 from tests.waiting import until
@@ -73,3 +74,30 @@ def make_server():
 def eventually():
     """``eventually(condition)``: wait until it holds, and return what it returned."""
     return until
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    """Load a text as config.toml."""
+
+    def read(text="", environ=None):
+        path = tmp_path / "config.toml"
+        path.write_text(text)
+        return load(path, environ or {})
+
+    return read
+
+
+@pytest.fixture
+def problems(tmp_path):
+    """Load a text as config.toml and return what is wrong with it, without the file's name."""
+
+    def find(text, environ=None):
+        path = tmp_path / "config.toml"
+        path.write_text(text) if isinstance(text, str) else path.write_bytes(text)
+        with pytest.raises(ConfigError) as caught:
+            load(path, environ or {})
+        assert all(line.startswith(f"{path}: ") for line in caught.value.problems)
+        return [line.removeprefix(f"{path}: ") for line in caught.value.problems]
+
+    return find

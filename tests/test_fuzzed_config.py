@@ -10,7 +10,7 @@ import pytest
 from engine.cli import call
 from engine.config import load
 from tests.daemon.running import ROLLCALL
-from tests.test_config import SHIPPED
+from tests.shipped import SHIPPED
 
 SEED, MUTATIONS, BY_COMMAND = 20261121, 400, 20
 VALUES = [
