@@ -11,8 +11,9 @@ log = structlog.get_logger(__name__)
 
 # A start over many guilds commits a scope for each: so many seconds' worth pass at once.
 BURST_S = 10.0
-# A scope of more marks counts as several.
-MARKS_OF_ONE = 1_000
+# A scope of more marks counts as several: a mark that changes something costs the engine some 30 us.
+# Who marks 100,000 players every 5 seconds still keeps the pace of 1,000 scopes a second.
+MARKS_OF_ONE = 25
 
 
 class Pace:
