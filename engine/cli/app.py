@@ -34,7 +34,7 @@ COMMANDS = {
     "rescore": Command("event_orders", "rescore", "Score an event's attendance again from the kept record."),
     "stats": Command("stats", "stats", "Show how much there was of an event, user, guild or channel."),
     "export": Command("export", "export", "Export sessions or participants, as CSV or JSON."),
-    "backup": Command("backup", "backup", "Back up the ledger, while all goes on."),
+    "backup": Command("backup", "backup", "Back up the ledger, while all goes on or nothing runs."),
     "forget": Command("forget", "forget", "Forget a person, everywhere and for good."),
     "reconcile": Command(
         "reconcile", "reconcile", "Compare the live state with the ledger, and repair what differs."

@@ -11,12 +11,12 @@ from engine.cli.options import AsJson, ConfigFile
 def backup(
     path: Annotated[
         Path | None,
-        typer.Argument(metavar="[PATH]", help="A new file, or a folder. Without it: where [backup] says."),
+        typer.Argument(metavar="PATH", help="A new file, or a folder. Without it: where [backup] says."),
     ] = None,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> int:
-    """Back up the ledger, with a running daemon or without; what was written is checked."""
+    """Back up the ledger, while all goes on or nothing runs. What was written is checked."""
     from engine.cli.tables import listing, print_json
     from engine.config import load
     from engine.daemon import backup_made
