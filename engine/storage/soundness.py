@@ -19,8 +19,8 @@ from engine.storage.models import TABLES
 from engine.storage.protocols import StorageUnfit
 from engine.storage.value_check import value_fault
 
-# A ledger as small as this is looked at thoroughly: it takes a second or two.
-THOROUGH_BYTES = 64 << 20
+# A ledger as small as this is looked at thoroughly: it takes less than a second.
+THOROUGH_BYTES = 32 << 20
 # One larger than this is looked at only where its last engine did not end in order: it takes longer than 5 s.
 ALWAYS_BYTES = 2 << 30
 
