@@ -68,3 +68,12 @@ class Replay:
 
 def _ordered(state: GuildState) -> list[list[tuple[int, object]]]:
     return [list(it.items()) for it in (state.sessions, state.left, state.created)]
+
+
+def batches(journal: list[Entry], sizes: list[int]) -> list[list[Entry]]:
+    result, start = [], 0
+    while start < len(journal):
+        size = sizes[len(result) % len(sizes)]
+        result.append(journal[start : start + size])
+        start += size
+    return result

@@ -16,23 +16,15 @@ from engine.domain.inputs import (
 )
 from engine.domain.rules import Rules
 from tests.domain import oracle
+from tests.domain.as_told import as_expected
 from tests.domain.book import Row
 from tests.domain.histories import cuts, gap_histories, journals, seen_histories
 from tests.domain.ingest import GUILDS, START, USERS, Gap, Op, Roles, Truth
-from tests.domain.replay import Replay
+from tests.domain.replay import Replay, batches
 from tests.domain.world import World
 
 RULES = Rules(log_channel_id=99)
 MANY = settings(max_examples=200, deadline=None)
-
-
-def batches(journal: list[Entry], sizes: list[int]) -> list[list[Entry]]:
-    result, start = [], 0
-    while start < len(journal):
-        size = sizes[len(result) % len(sizes)]
-        result.append(journal[start : start + size])
-        start += size
-    return result
 
 
 def replayed(journal: list[Entry], rules: Rules = RULES) -> Replay:
@@ -52,24 +44,10 @@ def test_what_was_seen_becomes_exactly_the_oracles_rows(history, lost):
     for guild_id in GUILDS:
         for user_id in USERS:
             expected = oracle.sessions(facts, guild_id, user_id, RULES)
-            assert [_as_expected(row) for row in book.of(guild_id, user_id)] == [
+            assert [as_expected(row) for row in book.of(guild_id, user_id)] == [
                 replace(it, spans=oracle.merged(it.spans)) for it in expected
             ]
     assert all(row.joined[0] == row.joined[1] and not row.saved.left_slack_ms for row in book.rows.values())
-
-
-def _as_expected(row: Row) -> oracle.Expected:
-    saved, session = row.saved, row.saved.session
-    return oracle.Expected(
-        session.channel_id,
-        session.joined_at,
-        saved.left_at,
-        saved.status is Status.CANCELLED,
-        session.chain_at,
-        session.previous_at,
-        session.via_channel_creation,
-        oracle.merged(row.spans()),
-    )
 
 
 @MANY

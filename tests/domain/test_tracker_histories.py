@@ -8,11 +8,10 @@ from engine.domain.guild import due_at
 from engine.domain.inactivity import next_at
 from engine.domain.inputs import Entry, GuildLost
 from engine.domain.rules import Rules, TrackingRules
-from engine.domain.tracker_effects import TellListeners
-from engine.domain.tracking import SubjectKind
+from tests.domain.as_told import told
 from tests.domain.event_replay import EventReplay
-from tests.domain.inactivity_oracle import Told
 from tests.domain.ingest import START
+from tests.domain.replay import batches
 from tests.domain.tracker_tales import (
     EVENT,
     HELD,
@@ -30,14 +29,11 @@ MANY = settings(max_examples=200, deadline=None)
 
 def replayed(journal: list[Entry], rules: TrackingRules, sizes: list[int], *, crash: bool) -> EventReplay:
     replay = EventReplay(Rules(tracking=rules))
-    start, number = 0, 0
-    while start < len(journal):
-        size = sizes[number % len(sizes)]
-        replay.take(journal[start : start + size])
+    for batch in batches(journal, sizes):
+        replay.take(batch)
         check(replay)
         if crash:
             replay.crash()
-        start, number = start + size, number + 1
     replay._take([])
     check(replay)
     return replay
@@ -55,14 +51,6 @@ def check(replay: EventReplay) -> None:
         assert due_at(state, rules) == (at or 2**63 - 1)
     for event_id, state in replay.states.items():
         assert trackers.subjects.get((EVENT, event_id)) == state.subject
-
-
-def told(replay: EventReplay, names: tuple[SubjectKind, int]) -> list[Told]:
-    return [_as_told(it) for it in replay.book.trackers.told[names]]
-
-
-def _as_told(it: TellListeners) -> Told:
-    return Told(it.at, it.what.name.lower(), it.state.name.lower(), it.deadline, it.tracker)
 
 
 @MANY

@@ -13,12 +13,11 @@ from engine.storage.journal import encode
 from engine.storage.ledger import SqlLedger
 from engine.storage.rows import pack_roles
 from tests.domain import oracle
+from tests.domain.as_told import as_expected, told
 from tests.domain.book import Row
+from tests.domain.event_comparison import Comparison
 from tests.domain.event_replay import EventReplay
 from tests.domain.ingest import GUILDS, USERS
-from tests.domain.test_event_histories import Comparison
-from tests.domain.test_histories import _as_expected
-from tests.domain.test_tracker_histories import told
 from tests.domain.tracker_tales import HELD
 from tests.domain.witnesses import Ledgered, Told
 from tests.simulation.histories import History
@@ -97,7 +96,7 @@ def _sessions(history: History, entries: list[Entry], replay: EventReplay) -> li
             expected = oracle.sessions(facts, guild_id, user_id, history.rules)
             for it in expected:
                 it.spans = oracle.merged(it.spans)
-            found = [_as_expected(row) for row in replay.book.of(guild_id, user_id)]
+            found = [as_expected(row) for row in replay.book.of(guild_id, user_id)]
             wrong += (
                 [] if found == expected else [f"the step differs from the oracle: {found}, not {expected}"]
             )
