@@ -12,6 +12,7 @@ import signal
 import sys
 from contextlib import redirect_stdout
 
+from bot_adapter.connection import STALL_MS
 from tests.crash.runs import FAULTS, HEADER, Outcome, Run, carry_out, summary
 
 KILLS_AT_ONCE = {"engine": 50, "redis": 25, "ingest": 6, "daemon": 10}  # that share a stage and a verdict
@@ -22,7 +23,7 @@ TOLD_MAX, LINE_MAX = 12, 600
 def runs(chosen: argparse.Namespace) -> list[Run]:
     """Return what was asked for, each run with a seed of its own."""
     if chosen.fault:
-        return [Run(chosen.fault, chosen.times, chosen.seed, chosen.sessions)]
+        return [Run(chosen.fault, chosen.times, chosen.seed, chosen.sessions, chosen.late_ms)]
     wanted = {name: getattr(chosen, name) for name in KILLS_AT_ONCE}
     wanted |= dict.fromkeys((it for it in FAULTS if it not in wanted), chosen.others)
     planned = []
@@ -30,7 +31,7 @@ def runs(chosen: argparse.Namespace) -> list[Run]:
         at_once = KILLS_AT_ONCE.get(name, OTHERS)
         for first in range(0, count, at_once):
             seed = chosen.seed + len(planned)
-            planned.append(Run(name, min(at_once, count - first), seed, chosen.sessions))
+            planned.append(Run(name, min(at_once, count - first), seed, chosen.sessions, chosen.late_ms))
     return planned
 
 
@@ -56,10 +57,16 @@ def main() -> int:
     parser.add_argument("--redis", type=int, default=0, help="kills of the embedded server")
     parser.add_argument("--ingest", type=int, default=0, help="kills of the ingest")
     parser.add_argument("--others", type=int, default=0, help="blows of each other fault")
-    parser.add_argument("--fault", choices=FAULTS, help="one run of this fault alone")
+    parser.add_argument("--fault", help=f"one run of this fault alone: {', '.join(FAULTS)}")
     parser.add_argument("--times", type=int, default=OTHERS, help="with --fault: how many blows")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sessions", type=int, default=10_000, help="open all the while")
+    parser.add_argument(
+        "--late-ms",
+        type=int,
+        default=STALL_MS,
+        help="what an update may take to the ingest's clock: more than a second only where machines are busy",
+    )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
     outcomes: dict[str, list[Outcome]] = {}
     for run in runs(parser.parse_args()):

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 
+from bot_adapter.connection import STALL_MS
 from tests.crash.damage import DAMAGE
 from tests.crash.faults import RUNNING, small_disk
 from tests.crash.killing import KILLED, Killer
@@ -23,18 +25,22 @@ ENTRIES_BETWEEN = 40
 
 @dataclass(frozen=True)
 class Run:
-    """``times`` blows of one fault, drawn from ``seed``, with so many people sitting in voice."""
+    """``times`` blows of one fault, drawn from ``seed``, with so many people sitting in voice.
+
+    ``fault``: or several in turn, with commas, of those that are no kills.
+    """
 
     fault: str
     times: int
     seed: int
     sitters: int
+    late_ms: int = STALL_MS
 
     @property
     def command(self) -> str:
         return (
             f"python -m tests.crash --fault '{self.fault}' --times {self.times} --seed {self.seed} "
-            f"--sessions {self.sitters}"
+            f"--sessions {self.sitters} --late-ms {self.late_ms}"
         )
 
 
@@ -58,7 +64,7 @@ def carry_out(run: Run) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="rollcall-clock-") as beside:
         clock = MovedClock(Path(beside)) if run.fault == CLOCK else None
         stage = Stage(run.sitters, run.seed, environ=clock.environ if clock else None)
-        outcome = Outcome(run)
+        outcome, stage.late_ms = Outcome(run), run.late_ms
         with _disk(run, stage):
             _deal(outcome, stage, clock)
     if outcome.fine:
@@ -90,8 +96,9 @@ def _blow(run: Run, stage: Stage, clock: MovedClock | None) -> Callable[[], floa
     draw = random.Random(run.seed)
     if run.fault in KILLED:
         return Killer(stage, run.fault, draw).strike
-    strike = partial(move, clock) if clock else (RUNNING | DAMAGE)[run.fault]
-    return lambda: stage.hurt(lambda: strike(stage, draw))
+    known = RUNNING | DAMAGE | ({CLOCK: partial(move, clock)} if clock else {})
+    strikes = cycle([known[name] for name in run.fault.split(",")])
+    return lambda: stage.hurt(lambda: next(strikes)(stage, draw))
 
 
 FAULTS = (*KILLED, *RUNNING, *DAMAGE, CLOCK)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from bot_adapter.connection import STALL_MS
 from engine.actors.records import place
 from engine.daemon.common import INGEST_STATUS
 from engine.storage.journal import RedisJournal
@@ -47,7 +48,8 @@ class Stage:
     ``environ``: more of it for the daemon. ``acknowledged``: up to which seq the ingest was told that its
     entries are durable, by source. ``taken_at``: where the ledger stood when a fault last destroyed what was
     journaled, None if none did. ``stalls``: when the ingest was stopped. ``apart_ms``: how far its clock
-    may stand behind the simulator's. After ``end`` only the daemon's folder is left.
+    may stand behind the simulator's. ``late_ms``: what an update may take on its way to it. After ``end`` only
+    the daemon's folder is left.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Stage:
         self.taken_at: tuple[int, ...] | None = None
         self.stalls: list[Window] = []
         self.apart_ms = 0
+        self.late_ms = STALL_MS
         self._board = StatusBoard(self.daemon.config.redis_url)
         self._beside = Path(tempfile.mkdtemp(prefix="rollcall-city-"))
         self.city = CitySimulator(self._beside, sitters=sitters, seed=seed, actions_per_s=actions_per_s)

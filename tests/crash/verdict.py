@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot_adapter.connection import STALL_MS
 from engine.actors.records import place
 from engine.daemon.trackers import load_trackers, rules
 from engine.storage.journal import FIELD, stream_key
@@ -20,8 +19,6 @@ from tests.daemon.replay import Recording, cursor_of, outside_gaps, replay, stor
 from tests.daemon.truth import Comparison, rows_of
 
 STOP_S = 30.0
-# Processes that start beside each other on a busy machine delay what is read; a stall is told as such.
-LATE_MS = STALL_MS
 
 
 @dataclass
@@ -147,7 +144,7 @@ def judge_replay(verdict: Verdict, recording: Recording, database: Path) -> None
 def judge_truth(verdict: Verdict, stage: Stage, records: Sequence[Record], truth: dict[str, Any]) -> None:
     """Compare with what happened: each stay has one row, and only a gap may leave a doubt."""
     rows, records = rows_of(stage.daemon.config.database), [it for it in records if it.entry is not None]
-    for problem in Comparison(rows, truth, watched(records), LATE_MS).problems:
+    for problem in Comparison(rows, truth, watched(records), stage.late_ms).problems:
         if problem.startswith("no presence"):
             verdict.repeat([problem])
         elif problem.startswith("no row"):
