@@ -13,7 +13,7 @@ from engine.storage.writer import JournalWriter
 from tests.api.running import RunningEngine
 from tests.bot_adapter.conftest import CollectingJournal
 from tests.bot_adapter.discord_payloads import GUILD, USER, user
-from tests.bot_adapter.test_translate_hostile import SAMPLES, encode, mutate
+from tests.bot_adapter.hostile import SAMPLES, encode, mutate
 
 FRAMES, AT_ONCE, SEED = 10_000, 500, 20261121
 ROLE = {"id": "9", "name": "crew", "permissions": "0", "color": 0, "position": 1}
