@@ -30,16 +30,21 @@ def make_writer(tmp_path):
         writer.close(timeout_s=0)
 
 
-@pytest.fixture
-def make_journal():
-    """Make journals; they are closed after the test."""
+@contextlib.contextmanager
+def closed_after(kind):
+    """Give what makes objects of this kind, for one partition each; they are closed at the end."""
     with contextlib.ExitStack() as stack:
 
         def make(url, partition=0, **settings):
-            journal = RedisJournal(url, partition, **settings)
-            stack.callback(journal.close)
-            return journal
+            return stack.enter_context(contextlib.closing(kind(url, partition, **settings)))
 
+        yield make
+
+
+@pytest.fixture
+def make_journal():
+    """Make journals; they are closed after the test."""
+    with closed_after(RedisJournal) as make:
         yield make
 
 
@@ -73,13 +78,7 @@ def client(redis_url):
 @pytest.fixture
 def make_live():
     """Make live states; they are closed after the test."""
-    with contextlib.ExitStack() as stack:
-
-        def make(url, partition=0, **settings):
-            live = RedisLiveState(url, partition, **settings)
-            stack.callback(live.close)
-            return live
-
+    with closed_after(RedisLiveState) as make:
         yield make
 
 
