@@ -125,6 +125,10 @@ class ChildActors:
             self._recover(key, shares[key], now, reason, outcome)
         return outcome
 
+    def quarantined(self) -> set[int]:
+        """Return the children whose share is withheld."""
+        return set(self._quarantined)
+
     def quarantine(self, key: int, reason: str) -> None:
         """Withhold a child's share from now on: an earlier life could not go on with it."""
         self._quarantined[key] = reason
@@ -192,7 +196,9 @@ class ChildActors:
     def _withhold(self, shares: dict[int, list[Any]], outcome: Outcome) -> dict[int, list[Any]]:
         for key in self._quarantined.keys() & shares.keys():
             reason = f"quarantined: {self._quarantined[key]}"
-            outcome.refused.extend(Refused(key, it[2], reason) for it in shares[key])
+            # What came of no entry comes again, or is read from the ledger, when the quarantine is lifted.
+            entries = (it for it in shares[key] if it[2] is not None)
+            outcome.refused.extend(Refused(key, it[2], reason) for it in entries)
         return {key: it for key, it in shares.items() if key not in self._quarantined}
 
     def _recover(self, key: int, share: list[Any], now: int, reason: str, outcome: Outcome) -> None:

@@ -168,7 +168,6 @@ class Partition(pykka.ThreadingActor):
             self._journal_known = False
 
     def _take(self, records: list[Record]) -> None:
-        before = self.state.cursor
         readable = [(record.entry, record) for record in records if record.entry is not None]
         present = self._present(records[0])
         admission = admit(self.state, records[-1].journal_id, readable, present, self._rules)
@@ -181,7 +180,7 @@ class Partition(pykka.ThreadingActor):
         refused = refusals(done, then, self.events.guild_of)
         retried, answers = again.outcome(refused) if again else ([], [])
         commit = Commit(
-            before,
+            self.state.cursor,
             admission.state,
             [*(it for _, effects in chain(done.effects, then.effects) for it in effects), *forgets, *answers],
             dead_letters(records, refused, self.state),
@@ -249,12 +248,15 @@ class Partition(pykka.ThreadingActor):
         return again
 
     def _present(self, record: Record) -> list[int]:
-        """Return the guilds that an entry about all of them asks for."""
+        """Return the guilds that an entry about all of them asks for.
+
+        Of those in quarantine the ledger does not know it by now: they have the entry kept for them.
+        """
         what = None if record.entry is None else type(record.entry.input)
-        ledger = self._stores.ledger
+        ledger, unknown = self._stores.ledger, self.guilds.quarantined()
         if what is TrackersKnown:
-            return self._ask(lambda: sorted({guild_id for guild_id, _ in ledger.subjects()}))
-        return self._ask(ledger.present_guilds) if what is GuildsKnown else []
+            return self._ask(lambda: sorted({guild_id for guild_id, _ in ledger.subjects()} | unknown))
+        return self._ask(lambda: sorted({*ledger.present_guilds()} | unknown)) if what is GuildsKnown else []
 
     def _known_in(self, forgets: Sequence[ForgetMember | Answer]) -> list[int]:
         """Return the guilds that know whom to forget."""

@@ -9,10 +9,12 @@ dated before the end of the member's last session, so what lies before that is n
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from engine.domain import gateway
 from engine.domain.inputs import (
     ChannelDeleted,
     GuildChanged,
     GuildLost,
+    GuildsKnown,
     GuildSnapshot,
     GuildUnavailable,
     Input,
@@ -44,10 +46,17 @@ def in_order(
         if letter is not None:
             places |= _places(what)
             yield what, letter
-        elif places and getattr(what, "guild_id", None) == guild_id:
-            for it in _told(what, places):
-                places[it.user_id] = it.channel_id
-                yield it, None
+        elif places:
+            for of_guild in _of_guild(what, guild_id):
+                for it in _told(of_guild, places):
+                    places[it.user_id] = it.channel_id
+                    yield it, None
+
+
+def _of_guild(what: Input, guild_id: int) -> Iterable[Input]:
+    if isinstance(what, GuildsKnown):
+        return gateway.missing(what, [guild_id])
+    return [what] if getattr(what, "guild_id", None) == guild_id else []
 
 
 def _places(what: Input) -> dict[int, int | None]:

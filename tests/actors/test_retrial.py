@@ -3,17 +3,29 @@
 from itertools import pairwise
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from engine.actors import event
 from engine.actors.supervisor import Budget
 from engine.domain import step as rules_table
+from engine.domain.effects import Status
 from engine.domain.event_inputs import StartEvent, StopEvent
 from engine.domain.events import EventStatus
-from engine.domain.inputs import ChannelDeleted, GuildChanged, GuildSnapshot, VoiceState
+from engine.domain.inputs import (
+    ChannelDeleted,
+    GuildChanged,
+    GuildsKnown,
+    GuildSnapshot,
+    Heartbeat,
+    VoiceState,
+    VoiceStateChanged,
+)
 from engine.domain.retrial_inputs import LettersRetried, QuarantineLifted
+from tests.actors.adversity import histories
 from tests.actors.evening import EVENING, EVENT, RULES, created
-from tests.actors.inputs import GUILD, beat, moved
-from tests.poison import POISON, poisoned
+from tests.actors.inputs import GUILD, OTHER, beat, moved
+from tests.poison import POISON, ask_first, poisoned
 
 NAME = f"guild:{GUILD}"
 LIFT = "lift"
@@ -72,6 +84,34 @@ def test_a_lifted_guild_comes_to_what_it_would_have_come_to(make, poison, answer
     assert (bench.ledger.quarantined, bench.roster().quarantined) == ({}, {})
     assert list(bench.ledger.letters) == ["2-0"], "no letter of the quarantine"
     assert len(bench.ledger.retried) == 4, "kept, and marked"
+
+
+def test_a_guild_that_was_lost_in_quarantine_is_lost_after_it(make, poison):
+    """The ledger took it for present all the while, and the other way round."""
+    bench = make()
+    bench.write(GuildSnapshot(500, GUILD, "c"), moved(1_000, 5), moved(2_000, POISON), moved(3_000, POISON))
+    known = [GuildsKnown(at, "c", 0, 1, guilds) for at, guilds in ((4_000, ()), (6_000, ()))]
+    bench.write(known[0], GuildSnapshot(5_000, GUILD, "c", (VoiceState(6, 7),)), known[1])
+    bench.start().settle()
+    poison.clear()
+    bench.write(QuarantineLifted(5_000_000, GUILD, NAME, LIFT))
+    bench.settle()
+    assert [it[0] for it in sessions(bench) if it[3] is None] == []
+    rows = {it.session.user_id: (it.left_at, it.status) for it in bench.ledger.rows.sessions.values()}
+    assert (rows[5], rows[6]) == ((4_000, Status.CANCELLED), (6_000, Status.CANCELLED))
+    assert not bench.ledger.rows.guild(GUILD, 5_000_000).present
+
+
+def test_a_lifted_guild_remembers_who_had_left_when_it_came_in(make, poison):
+    """A late entry takes effect where the last session ended, however long ago that is by now."""
+    bench = make()
+    bench.write(moved(1_000, 5), moved(9_000, 5, None), moved(9_100, POISON), moved(9_200, POISON))
+    bench.write(moved(8_000, 5), moved(20_000, 5, None), beat(4_000_000))
+    bench.start().settle()
+    poison.clear()
+    bench.write(QuarantineLifted(5_000_000, GUILD, NAME, LIFT))
+    bench.settle()
+    assert [it for it in sessions(bench) if it[0] == 5] == [(5, 7, 1_000, 9_000), (5, 7, 9_000, 20_000)]
 
 
 def test_a_poison_entry_that_is_still_poison_stays_a_letter_and_the_guild_goes_on(make, poison, answers):
@@ -178,6 +218,7 @@ def test_a_join_that_is_retried_after_its_leave_came_gives_the_whole_session(mak
     "later",
     [
         ChannelDeleted(9_000, GUILD, 7),
+        GuildsKnown(9_000, "c", 0, 1, (OTHER,)),
         GuildSnapshot(9_000, GUILD, "c"),
         GuildSnapshot(9_000, GUILD, "c", (VoiceState(6, 7),)),
     ],
@@ -248,3 +289,96 @@ def test_many_quarantines_at_once_end_the_process_and_the_last_one_is_not_kept(m
     wait_until(lambda: not bench.ref.is_alive(), "the partition's end")
     assert "TooManyQuarantines: 6 quarantines within 300 s" in bench.inside.stats.death
     wait_until(lambda: len(bench.ledger.quarantined) == 5, "what was committed before")
+
+
+@pytest.fixture
+def lifted(make_bench, monkeypatch):
+    """``lifted(inputs, place)``: a bench in which one guild fails from there on, until it is lifted."""
+
+    def one(inputs, place):
+        bench = make_bench(batch_max_entries=1, budget=Budget(0, 30_000))
+        bench.write(*inputs[:place])
+        bench.start().settle()
+        with monkeypatch.context() as patch:
+            ask_first(patch, lambda change: fails(change.guild_id))
+            bench.write(*inputs[place:])
+            bench.settle()
+        if bench.ledger.quarantined:
+            bench.write(QuarantineLifted(inputs[-1].at, GUILD, NAME, LIFT))
+            bench.settle()
+        bench.close()
+        return bench
+
+    def fails(guild_id):
+        if guild_id == GUILD:
+            raise RuntimeError("nothing of this guild can be taken")
+
+    return one
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    # ``lifted`` makes a bench of its own for each example.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(inputs=histories(), place=st.integers(0, 20))
+def test_after_a_lift_the_rows_are_those_of_a_guild_that_never_failed(lifted, inputs, place):
+    """The connections' own story ends where the quarantine begins: of it, only its latest state is kept."""
+    told = inputs[:place] + [it for it in inputs[place:] if not isinstance(it, Heartbeat)]
+    bench = lifted(told or inputs, place)
+    assert bench.ledger.rows == bench.expected()
+    assert bench.ledger.letters == {}
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(inputs=histories(), place=st.integers(0, 39))
+def test_after_a_retry_everybody_is_where_the_last_word_put_them(retried, inputs, place):
+    """Without ``GuildsKnown``: voice states come of guilds here that the bot is not in, which it spares."""
+    inputs = [it for it in inputs if not isinstance(it, GuildsKnown)]
+    voices = [number for number, it in enumerate(inputs) if isinstance(it, VoiceStateChanged)]
+    assume(len(voices) > 1)
+    bench, expected = retried(inputs, voices[place % len(voices)])
+    ends = {}
+    for row in sorted(bench.ledger.rows.sessions.values(), key=lambda it: it.session.joined_at):
+        who = (row.guild_id, row.session.user_id)
+        assert ends.get(who, 0) <= row.session.joined_at, "no two of one member overlap"
+        ends[who] = row.left_at if row.left_at is not None else 2**62
+    assert there(bench.ledger.rows) == there(expected)
+
+
+def there(rows):
+    """Return who is in which channel now."""
+    found = (it for it in rows.sessions.values() if it.left_at is None)
+    return {(it.guild_id, it.session.user_id): it.session.channel_id for it in found}
+
+
+@pytest.fixture
+def retried(make_bench, monkeypatch):
+    """``retried(inputs, place)``: a bench that refused the input there, and took it again at the end."""
+
+    def one(inputs, place):
+        refused = inputs[place]
+        bench = make_bench(batch_max_entries=1, budget=Budget(10**6))
+        with monkeypatch.context() as patch:
+            ask_first(patch, lambda change: fails(change, refused))
+            bench.write(*inputs)
+            bench.start().settle()
+        expected = bench.expected()
+        for letter in list(bench.ledger.letters.values()):
+            guild_id = letter.guild_id
+            ids = (letter.journal_id,)
+            bench.write(LettersRetried(inputs[-1].at, guild_id, f"guild:{guild_id}", ids, "retry"))
+            bench.settle()
+        bench.close()
+        return bench, expected
+
+    def fails(change, refused):
+        if change is refused:
+            raise RuntimeError("not this one")
+
+    return one
