@@ -48,8 +48,8 @@ class Stage:
     ``environ``: more of it for the daemon. ``acknowledged``: up to which seq the ingest was told that its
     entries are durable, by source. ``taken_at``: where the ledger stood when a fault last destroyed what was
     journaled, None if none did. ``stalls``: when the ingest was stopped. ``apart_ms``: how far its clock
-    may stand behind the simulator's. ``late_ms``: what an update may take on its way to it. After ``end`` only
-    the daemon's folder is left.
+    may stand behind the simulator's. ``late_ms``: what an update may take on its way to it. After ``end``
+    only the daemon's folder is left.
     """
 
     def __init__(
