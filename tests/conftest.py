@@ -4,11 +4,16 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from engine.config import ConfigError, load
 from engine.storage.embedded import EmbeddedServer
 from engine.storage.redis_client import connect
 from tests.waiting import until
+
+# How long an example takes is the machine's affair.
+settings.register_profile("rollcall", deadline=None)
+settings.load_profile("rollcall")
 
 
 class RunningServer:
