@@ -8,6 +8,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+from engine.actors.records import place
 from tests.crash.stage import Stage
 from tests.daemon.running import until
 
@@ -22,6 +23,7 @@ def strike(what: str, stage: Stage, draw: random.Random) -> None:
     daemon.kill()
     until(lambda: not daemon.orphans(), "the end of the children")
     stage.taken_at = stage.cursor()
+    stage.last_at = place(stage.witness.last_id)
     KINDS[what](daemon.config.data_dir, draw)
     daemon.program = daemon.start("run")
 

@@ -92,7 +92,7 @@ def flush(stage: Stage, draw: random.Random) -> None:
     with connect(stage.daemon.config.redis_url) as client:
         stage.taken_at = place("0-0")
         until(flushed, "a moment at which the ledger has all", every_s=0.001)
-    stage.taken_at = stage.cursor()
+    stage.taken_at = stage.last_at = stage.cursor()
 
 
 @contextmanager

@@ -13,10 +13,11 @@ import httpx
 from bot_adapter.connection import STALL_MS
 from engine.actors.records import place
 from engine.daemon.common import INGEST_STATUS
+from engine.domain.partition import START
 from engine.storage.journal import RedisJournal
 from engine.storage.status import StatusBoard
 from tests.crash.witness import Witness
-from tests.daemon.replay import cursor_of
+from tests.daemon.replay import ALL, cursor_of
 from tests.daemon.running import Daemon, Simulator, until
 
 if TYPE_CHECKING:
@@ -46,10 +47,13 @@ class Stage:
     """The simulator, the daemon and the witness of one run.
 
     ``environ``: more of it for the daemon. ``acknowledged``: up to which seq the ingest was told that its
-    entries are durable, by source. ``taken_at``: where the ledger stood when a fault last destroyed what was
-    journaled, None if none did. ``stalls``: when the ingest was stopped. ``apart_ms``: how far its clock
-    may stand behind the simulator's. ``late_ms``: what an update may take on its way to it. After ``end``
-    only the daemon's folder is left.
+    entries are durable, by source. ``stalls``: when the ingest was stopped. ``apart_ms``: how far its clock
+    may stand behind the simulator's. ``late_ms``: what an update may take on its way to it.
+
+    ``taken_at``: where the ledger stood when a fault last destroyed what was journaled, None if none did;
+    ``last_at``: the last entry seen by then; ``destroyed``: entries that the ledger therefore never had.
+
+    After ``end`` only the daemon's folder is left.
     """
 
     def __init__(
@@ -60,6 +64,8 @@ class Stage:
         self.witness = Witness(self.daemon.config.redis_url)
         self.acknowledged: dict[str, int] = {}
         self.taken_at: tuple[int, ...] | None = None
+        self.last_at: tuple[int, ...] = (0, 0)
+        self.destroyed: set[str] = set()
         self.stalls: list[Window] = []
         self.apart_ms = 0
         self.late_ms = STALL_MS
@@ -84,7 +90,19 @@ class Stage:
         struck = time.monotonic()
         blow()
         self.well_again(before)
-        return time.monotonic() - struck
+        took_s = time.monotonic() - struck
+        if self.taken_at is not None:
+            self._note_destroyed(self.taken_at, self.last_at)
+        return took_s
+
+    def _note_destroyed(self, taken: tuple[int, ...], last: tuple[int, ...]) -> None:
+        """Note what the ledger had not taken by the blow, and cannot take any more."""
+        journal = RedisJournal(self.daemon.config.redis_url, 0)
+        there = {it.journal_id for it in journal.read(START, ALL, 0) if it.entry is not None}
+        journal.close()
+        self.destroyed |= {
+            key for key in list(self.witness.seen) if taken < place(key) <= last and key not in there
+        }
 
     def well_again(self, before: str) -> None:
         """Wait until the daemon is ready and has committed all that is journaled by then, new entries too."""

@@ -90,14 +90,10 @@ def judge_entries(verdict: Verdict, stage: Stage, recording: Recording) -> list[
     gone = [it for key, it in stage.witness.seen.items() if key not in kept and place(key) <= end]
     if stage.taken_at is None:
         verdict.lose([f"seen, and gone: {it.journal_id}" for it in gone])
-    taken = [it for it in gone if place(it.journal_id) <= (stage.taken_at or (0, 0))]
-    verdict.destroyed = len(gone) - len(taken)
-    kept |= {it.journal_id: it for it in taken}
-    for it in [it for it in kept.values() if it.entry is None]:
-        if place(it.journal_id) <= (stage.taken_at or (0, 0)):
-            kept[it.journal_id] = stage.witness.seen[it.journal_id]
-        else:
-            verdict.destroyed += 1
+    verdict.destroyed = len(stage.destroyed)
+    garbled = [key for key, it in kept.items() if it.entry is None and key not in stage.destroyed]
+    kept |= {it.journal_id: it for it in gone if it.journal_id not in stage.destroyed}
+    kept |= {key: stage.witness.seen[key] for key in garbled}
     records = [kept[key] for key in sorted(kept, key=place) if place(key) <= end]
     verdict.entries = len(records)
     for told in holes(records, stage.acknowledged):

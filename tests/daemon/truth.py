@@ -121,7 +121,7 @@ class Comparison:
     def _match(self, row: Row, presences: list[Presence], following: int) -> int | None:
         """Return the latest presence that may be the row's: an earlier one was too short for a row.
 
-        In a gap none is: there it is the first that ended when the row says.
+        In a gap none is: of those that came and went in one, the rows are in their order.
         """
         earliest = row.joined_at - row.joined_slack_ms - self.late_ms
         fitting = [
@@ -132,7 +132,7 @@ class Comparison:
             and it.channel_id == row.channel_id
             and earliest <= it.joined_at <= row.joined_at
         ]
-        in_gap = row.joined_slack_ms > self.late_ms
+        in_gap = row.joined_slack_ms > self.late_ms and row.left_at == row.joined_at
         first = (index for index in fitting if in_gap and self._ends_with(row, presences[index]))
         return next(first, fitting[-1] if fitting else None)
 
