@@ -24,6 +24,7 @@ from tests.actors.evening import RULES as OF_EVENING
 from tests.actors.forgetting import Ledger
 from tests.actors.memory import MemoryJournal, MemoryLedger, MemoryLive, MemoryOutbox, Rows, fold
 from tests.daemon.replay import tables_of
+from tests.poison import POISON, poisoned
 from tests.waiting import until
 
 DEADLINE_S = 15.0
@@ -180,6 +181,30 @@ def ask(tmp_path):
             return database.execute_sql(sql, values).fetchall()
 
     return ask
+
+
+@pytest.fixture
+def poison(monkeypatch):
+    """A set of users whose updates no step can take."""
+    return poisoned(monkeypatch, POISON)
+
+
+@pytest.fixture
+def answers():
+    """What ``make_strict``'s benches answered, by request."""
+    return {}
+
+
+@pytest.fixture
+def make_strict(make_bench, answers):
+    """A bench one entry a batch, that quarantines at the second failure and keeps what is answered."""
+
+    def one(**settings):
+        bench = make_bench(**{"batch_max_entries": 1, "budget": Budget(1, 30_000)} | settings)
+        bench.aftermath.answers.give = lambda it: answers.update({it.request_id: it})
+        return bench
+
+    return one
 
 
 @pytest.fixture

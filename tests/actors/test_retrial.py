@@ -1,4 +1,4 @@
-"""What was refused can be taken again: quarantines are lifted, dead letters retried, after restarts too."""
+"""A dead letter can be taken again: it comes to what the last word on its member allows."""
 
 from itertools import pairwise
 
@@ -6,203 +6,26 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from engine.actors import event
 from engine.actors.supervisor import Budget
 from engine.domain import step as rules_table
-from engine.domain.effects import Status
-from engine.domain.event_inputs import StartEvent, StopEvent
-from engine.domain.events import EventStatus
 from engine.domain.inputs import (
     ChannelDeleted,
     GuildChanged,
     GuildsKnown,
     GuildSnapshot,
-    Heartbeat,
     VoiceState,
     VoiceStateChanged,
 )
-from engine.domain.retrial_inputs import LettersRetried, QuarantineLifted
+from engine.domain.retrial_inputs import LettersRetried
 from tests.actors.adversity import histories
-from tests.actors.evening import EVENING, EVENT, RULES, created
-from tests.actors.inputs import GUILD, OTHER, beat, moved
-from tests.poison import POISON, ask_first, poisoned
-
-NAME = f"guild:{GUILD}"
-LIFT = "lift"
+from tests.actors.inputs import GUILD, OTHER, moved
+from tests.actors.refusing import quarantined, refused, retry, sessions
+from tests.poison import POISON, ask_first
 
 
-@pytest.fixture
-def poison(monkeypatch):
-    """A set of users whose updates no step can take."""
-    return poisoned(monkeypatch, POISON)
-
-
-@pytest.fixture
-def answers():
-    return {}
-
-
-@pytest.fixture
-def make(make_bench, answers):
-    """A bench one entry a batch, that quarantines at the second failure and keeps what is answered."""
-
-    def one(**settings):
-        bench = make_bench(**{"batch_max_entries": 1, "budget": Budget(1, 30_000)} | settings)
-        bench.aftermath.answers.give = lambda it: answers.update({it.request_id: it})
-        return bench
-
-    return one
-
-
-def sessions(bench):
-    """Return ``(user, channel, joined, left)`` of each row, in order of joining."""
-    rows = bench.ledger.rows.sessions.values()
-    found = [(it.session.user_id, it.session.channel_id, it.session.joined_at, it.left_at) for it in rows]
-    return sorted(found, key=lambda it: (it[2], it[0]))
-
-
-def quarantined(make):
-    bench = make()
-    bench.write(moved(1_000, 5), moved(2_000, POISON), moved(3_000, POISON))
-    bench.write(moved(9_000, 5, 8), moved(9_500, 6), moved(20_000, 5, None))
-    bench.start().settle()
-    assert list(bench.ledger.quarantined) == [NAME]
-    return bench
-
-
-def test_a_lifted_guild_comes_to_what_it_would_have_come_to(make, poison, answers):
-    bench = quarantined(make)
-    assert sessions(bench) == [(5, 7, 1_000, None)]
-    poison.clear()
-    bench.write(QuarantineLifted(5_000_000, GUILD, NAME, LIFT), moved(5_000_100, 6, None))
-    bench.settle()
-    # The first of POISON's was a dead letter of its own, from before the quarantine.
-    assert sessions(bench) == [
-        (5, 7, 1_000, 9_000), (POISON, 7, 3_000, None), (5, 8, 9_000, 20_000), (6, 7, 9_500, 5_000_100),
-    ]  # fmt: skip
-    assert answers[LIFT].detail == {"retried": 4, "refused": 0}
-    assert (bench.ledger.quarantined, bench.roster().quarantined) == ({}, {})
-    assert list(bench.ledger.letters) == ["2-0"], "no letter of the quarantine"
-    assert len(bench.ledger.retried) == 4, "kept, and marked"
-
-
-def test_a_guild_that_was_lost_in_quarantine_is_lost_after_it(make, poison):
-    """The ledger took it for present all the while, and the other way round."""
-    bench = make()
-    bench.write(GuildSnapshot(500, GUILD, "c"), moved(1_000, 5), moved(2_000, POISON), moved(3_000, POISON))
-    known = [GuildsKnown(at, "c", 0, 1, guilds) for at, guilds in ((4_000, ()), (6_000, ()))]
-    bench.write(known[0], GuildSnapshot(5_000, GUILD, "c", (VoiceState(6, 7),)), known[1])
-    bench.start().settle()
-    poison.clear()
-    bench.write(QuarantineLifted(5_000_000, GUILD, NAME, LIFT))
-    bench.settle()
-    assert [it[0] for it in sessions(bench) if it[3] is None] == []
-    rows = {it.session.user_id: (it.left_at, it.status) for it in bench.ledger.rows.sessions.values()}
-    assert (rows[5], rows[6]) == ((4_000, Status.CANCELLED), (6_000, Status.CANCELLED))
-    assert not bench.ledger.rows.guild(GUILD, 5_000_000).present
-
-
-def test_a_lifted_guild_remembers_who_had_left_when_it_came_in(make, poison):
-    """A late entry takes effect where the last session ended, however long ago that is by now."""
-    bench = make()
-    bench.write(moved(1_000, 5), moved(9_000, 5, None), moved(9_100, POISON), moved(9_200, POISON))
-    bench.write(moved(8_000, 5), moved(20_000, 5, None), beat(4_000_000))
-    bench.start().settle()
-    poison.clear()
-    bench.write(QuarantineLifted(5_000_000, GUILD, NAME, LIFT))
-    bench.settle()
-    assert [it for it in sessions(bench) if it[0] == 5] == [(5, 7, 1_000, 9_000), (5, 7, 9_000, 20_000)]
-
-
-def test_a_poison_entry_that_is_still_poison_stays_a_letter_and_the_guild_goes_on(make, poison, answers):
-    assert poison
-    bench = quarantined(make)
-    bench.write(QuarantineLifted(5_000_000, GUILD, NAME, LIFT))
-    bench.settle()
-    assert answers[LIFT].detail == {"retried": 3, "refused": 1}
-    assert list(bench.ledger.letters) == ["2-0", "3-0"]
-    assert bench.ledger.quarantined == {}
-    assert sessions(bench) == [(5, 7, 1_000, 9_000), (5, 8, 9_000, 20_000), (6, 7, 9_500, None)]
-
-
-def test_a_quarantine_survives_the_process_and_so_does_its_lift(make, poison, answers):
-    first = quarantined(make)
-    first.stop()
-    second = make()
-    second.ledger, second.journal, second.written = first.ledger, first.journal, first.written
-    second.start().write(moved(21_000, 9))
-    second.settle()
-    assert list(second.roster().quarantined) == [NAME]
-    assert second.ledger.letters["7-0"].reason.startswith("quarantined: ")
-    poison.clear()
-    second.write(QuarantineLifted(22_000, GUILD, NAME, LIFT))
-    second.settle()
-    second.stop()
-    third = make()
-    third.ledger, third.journal, third.written = second.ledger, second.journal, second.written
-    third.start().write(moved(30_000, 9, None))
-    third.settle()
-    assert third.roster().quarantined == {}
-    assert (9, 7, 21_000, 30_000) in sessions(third)
-
-
-def test_what_is_not_quarantined_cannot_be_lifted(make, poison, answers):
-    assert poison
-    bench = make()
-    bench.write(QuarantineLifted(1_000, GUILD, NAME, LIFT))
-    bench.start().settle()
-    assert (answers[LIFT].code, answers[LIFT].message) == ("conflict", f"{NAME} is not quarantined")
-
-
-def test_a_lifted_event_takes_its_requests_and_reads_what_it_missed(make, monkeypatch, answers):
-    """What its guild did meanwhile is in the ledger: the event is scored from there, and stopped in time."""
-    bench = make(rules=RULES)
-    bench.write(
-        beat(1_000), EVENING[1], created(2_000), StartEvent(3_000, GUILD, EVENT, "start"), moved(4_000, 5)
-    )
-    bench.start().settle()
-    real, broken = event.plan, [True]
-
-    def plan(*given):
-        if broken:
-            raise RuntimeError("no plan")
-        return real(*given)
-
-    monkeypatch.setattr(event, "plan", plan)
-    bench.write(moved(5_000, 6), moved(6_000, 7), moved(9_000, 5, None))
-    bench.write(StopEvent(20_000, GUILD, EVENT, "stop"), moved(30_000, 6, None), beat(40_000))
-    bench.settle()
-    name = f"event:{EVENT}"
-    assert list(bench.ledger.quarantined) == [name]
-    assert bench.ledger.rows.events[EVENT].status is EventStatus.ACTIVE
-    broken.clear()
-    bench.write(QuarantineLifted(50_000, GUILD, name, LIFT), beat(60_000), beat(61_000))
-    bench.settle()
-    assert answers[LIFT].detail == {"retried": 1, "refused": 0}
-    ended = bench.ledger.rows.events[EVENT]
-    assert (ended.status, ended.ended_at, ended.settled) == (EventStatus.ENDED, 20_000, True)
-    rows = {user_id: row.counted_ms for (_, user_id), row in bench.ledger.rows.participants.items()}
-    assert rows == {1: 17_000, 5: 5_000, 6: 15_000, 7: 14_000}
-
-
-def refused(make, poison, *inputs):
-    """Return a bench that refused the first of these inputs, and would take it now."""
-    bench = make()
-    bench.write(*inputs)
-    bench.start().settle()
-    assert list(bench.ledger.letters) == ["1-0"]
-    poison.clear()
-    return bench
-
-
-def retry(bench, at=50_000, journal_id="1-0"):
-    bench.write(LettersRetried(at, GUILD, NAME, (journal_id,), "retry"))
-    bench.settle()
-
-
-def test_a_join_that_is_retried_after_its_leave_came_gives_the_whole_session(make, poison, answers):
+def test_a_join_that_is_retried_after_its_leave_came_gives_the_whole_session(make_strict, poison, answers):
     poison.add(5)
-    bench = make()
+    bench = make_strict()
     bench.write(moved(1_000, 5))
     bench.start().settle()
     poison.clear()
@@ -223,16 +46,16 @@ def test_a_join_that_is_retried_after_its_leave_came_gives_the_whole_session(mak
         GuildSnapshot(9_000, GUILD, "c", (VoiceState(6, 7),)),
     ],
 )
-def test_whatever_ended_it_meanwhile_ends_a_session_that_is_retried(make, poison, later):
-    bench = refused(make, poison, moved(1_000, POISON), later)
+def test_whatever_ended_it_meanwhile_ends_a_session_that_is_retried(make_strict, poison, later):
+    bench = refused(make_strict, poison, moved(1_000, POISON), later)
     retry(bench)
     (row,) = [it for it in sessions(bench) if it[0] == POISON]
     assert row == (POISON, 7, 1_000, 9_000)
 
 
-def test_a_retry_leaves_its_member_where_the_last_word_put_them(make, poison):
+def test_a_retry_leaves_its_member_where_the_last_word_put_them(make_strict, poison):
     poison.add(5)
-    bench = make()
+    bench = make_strict()
     bench.write(moved(1_000, 5))
     bench.start().settle()
     poison.clear()
@@ -244,14 +67,14 @@ def test_a_retry_leaves_its_member_where_the_last_word_put_them(make, poison):
     assert all(one[3] <= other[2] for one, other in pairwise(rows)), "no two overlap"
 
 
-def test_an_entry_that_a_later_snapshot_has_outdated_changes_nothing(make, monkeypatch, answers):
+def test_an_entry_that_a_later_snapshot_has_outdated_changes_nothing(make_strict, monkeypatch, answers):
     changed = rules_table._TABLE[GuildChanged]
 
     def fails(*_):
         raise RuntimeError("no")
 
     monkeypatch.setitem(rules_table._TABLE, GuildChanged, fails)
-    bench = make()
+    bench = make_strict()
     bench.write(GuildChanged(1_000, GUILD, "Old"), GuildSnapshot(2_000, GUILD, "c", name="New"))
     bench.start().settle()
     monkeypatch.setitem(rules_table._TABLE, GuildChanged, changed)
@@ -260,9 +83,9 @@ def test_an_entry_that_a_later_snapshot_has_outdated_changes_nothing(make, monke
     assert answers["retry"].detail["retried"] == 1
 
 
-def test_a_letter_that_fails_again_is_still_there(make, poison, answers):
+def test_a_letter_that_fails_again_is_still_there(make_strict, poison, answers):
     assert poison
-    bench = make()
+    bench = make_strict()
     bench.write(moved(1_000, POISON))
     bench.start().settle()
     retry(bench, at=900_000)
@@ -272,63 +95,12 @@ def test_a_letter_that_fails_again_is_still_there(make, poison, answers):
     assert answers["retry"].code == "not_found"
 
 
-def test_a_letter_of_a_quarantined_guild_waits_for_the_lift(make, poison, answers):
+def test_a_letter_of_a_quarantined_guild_waits_for_the_lift(make_strict, poison, answers):
     assert poison
-    bench = quarantined(make)
+    bench = quarantined(make_strict)
     retry(bench, journal_id="2-0")
     assert answers["retry"].code == "conflict"
     assert "debug lift" in answers["retry"].message
-
-
-def test_many_quarantines_at_once_end_the_process_and_the_last_one_is_not_kept(make, poison, wait_until):
-    assert poison
-    bench = make()
-    for n in range(1, 9):
-        bench.write(moved(n * 100, POISON, guild_id=n << 22), moved(n * 100 + 1, POISON, guild_id=n << 22))
-    bench.start()
-    wait_until(lambda: not bench.ref.is_alive(), "the partition's end")
-    assert "TooManyQuarantines: 6 quarantines within 300 s" in bench.inside.stats.death
-    wait_until(lambda: len(bench.ledger.quarantined) == 5, "what was committed before")
-
-
-@pytest.fixture
-def lifted(make_bench, monkeypatch):
-    """``lifted(inputs, place)``: a bench in which one guild fails from there on, until it is lifted."""
-
-    def one(inputs, place):
-        bench = make_bench(batch_max_entries=1, budget=Budget(0, 30_000))
-        bench.write(*inputs[:place])
-        bench.start().settle()
-        with monkeypatch.context() as patch:
-            ask_first(patch, lambda change: fails(change.guild_id))
-            bench.write(*inputs[place:])
-            bench.settle()
-        if bench.ledger.quarantined:
-            bench.write(QuarantineLifted(inputs[-1].at, GUILD, NAME, LIFT))
-            bench.settle()
-        bench.close()
-        return bench
-
-    def fails(guild_id):
-        if guild_id == GUILD:
-            raise RuntimeError("nothing of this guild can be taken")
-
-    return one
-
-
-@settings(
-    max_examples=40,
-    deadline=None,
-    # ``lifted`` makes a bench of its own for each example.
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(inputs=histories(), place=st.integers(0, 20))
-def test_after_a_lift_the_rows_are_those_of_a_guild_that_never_failed(lifted, inputs, place):
-    """The connections' own story ends where the quarantine begins: of it, only its latest state is kept."""
-    told = inputs[:place] + [it for it in inputs[place:] if not isinstance(it, Heartbeat)]
-    bench = lifted(told or inputs, place)
-    assert bench.ledger.rows == bench.expected()
-    assert bench.ledger.letters == {}
 
 
 @settings(
