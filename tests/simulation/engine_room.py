@@ -101,6 +101,7 @@ class Room:
         self.faults.on = True
 
     def _outcomes(self, at: int) -> list[Entry]:
+        self._receive()
         with closing(SqlLedger(self.database, 0)) as ledger:
             pending = sorted(ledger.pending_outbox(10**6), key=lambda it: it.outbox_id)
         for it in pending:
@@ -113,8 +114,18 @@ class Room:
 
     def _take(self, entries: list[Entry]) -> None:
         self._waiting += entries
+        self._down()
         while not self._live():
             assert self.lives < LIVES_AT_MOST, "the engine gets nowhere"
+            self._down()
+
+    def _down(self) -> None:
+        """While no engine runs the journal fills, and Redis may be started anew."""
+        with closing(SqlLedger(self.database, 0)) as ledger:
+            self.faults.start_anew(self.server, ledger, 5.0)
+        for _ in range(self.rng.randrange(3)):
+            if self._waiting:
+                self._append()
 
     def _live(self) -> bool:
         """Have one process live; return whether it got to the end of the journal."""

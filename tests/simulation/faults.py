@@ -87,7 +87,7 @@ class Faults:
     def redis(self, server: Server, ledger: SqlLedger) -> None:
         """Strike before any call of Redis."""
         self._keep_file(server)
-        self._start_anew(server, ledger)
+        self.start_anew(server, ledger)
         if self.redis_away or self.strikes("redis away"):
             self.redis_away = self.redis_away - 1 if self.redis_away else self.rng.randrange(6)
             raise ConnectionError("connection refused")
@@ -96,21 +96,22 @@ class Faults:
         if self.kinds & {"redis restored"} and self.on and self.rng.random() < 0.02:
             self._files.append(server.saved())
 
-    def _start_anew(self, server: Server, ledger: SqlLedger) -> None:
+    def start_anew(self, server: Server, ledger: SqlLedger, weight: float = 1.0) -> None:
         """Restart the server from an older file, if all that this loses of the journal is in the ledger."""
         for kind, file in (("redis restored", self.rng.choice(self._files)), ("redis emptied", nothing())):
-            if not self.strikes(kind):
+            if not self.strikes(kind, weight):
                 continue
             taken = ledger.load_partition().sources
             if all(it.seq <= taken.get(it.source, (-1, 0))[0] for it in server.lost_by(file)):
                 server.start_from(file)
+                self.step_clock(server, 5.0)  # another machine, it may be
             else:
                 self.struck[kind] -= 1
                 self.left += 1
 
-    def step_clock(self, server: Server) -> None:
+    def step_clock(self, server: Server, weight: float = 1.0) -> None:
         """Let the clock of the server's machine jump."""
-        if self.strikes("clock stepped"):
+        if self.strikes("clock stepped", weight):
             server.skew_ms = self.rng.choice(STEPS_MS)
 
     def adopted(self, actor: PooledActor) -> None:
