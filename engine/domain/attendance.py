@@ -157,7 +157,12 @@ def reading(event: Event, stay: Stay) -> tuple[int, int]:
 
 
 def overlaps(event: Event, stay: Stay) -> bool:
-    """Say whether a stay reaches into an event's window; an active event's is open at its end."""
+    """Say whether a person's stay reaches into an event's window; an active event's is open at its end.
+
+    Bots, where they are tracked, take part in nothing (DESIGN.md, "Attendance", rule 2).
+    """
+    if stay.flags & VoiceFlags.BOT:
+        return False
     started_at, ends_at = window(event)
     begins_at, end_at = reading(event, stay)
     return begins_at < ends_at and end_at > started_at

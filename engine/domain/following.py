@@ -13,6 +13,7 @@ from engine.domain.company import solitude
 from engine.domain.effects import DropSession, DropSpans, Effect, SaveGuild, SaveSession, SaveSpan
 from engine.domain.event_effects import UnlinkSession
 from engine.domain.events import Event
+from engine.domain.inputs import VoiceFlags
 from engine.domain.lifecycle import Standing
 from engine.domain.participation import (
     Attendee,
@@ -68,7 +69,7 @@ class Following:
 
     def _session_saved(self, it: SaveSession) -> None:
         session = it.session
-        if session.channel_id not in self.event.channel_ids:
+        if session.channel_id not in self.event.channel_ids or session.flags & VoiceFlags.BOT:
             return
         known = self.known.get(session.user_id)
         before = self._open_stay(known, session.joined_at)

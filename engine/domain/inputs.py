@@ -22,7 +22,7 @@ from engine.domain.tracker_inputs import (
 
 
 class VoiceFlags(IntFlag):
-    """What cuts a session into spans (Discord, "Voice State Structure"), and our own mark of a gap."""
+    """What cuts a session into spans (Discord, "Voice State Structure"), and two marks of our own."""
 
     SELF_DEAF = 1
     DEAF = 2
@@ -30,6 +30,7 @@ class VoiceFlags(IntFlag):
     MUTE = 8
     SUPPRESS = 16
     BRIDGED = 32  # not Discord's: the gateway was away, and the same presence stood at both ends
+    BOT = 64  # not Discord's either: the session is a bot's, tracked as configured; never changes in one
 
 
 class VoiceState(Struct, frozen=True, array_like=True, gc=False):

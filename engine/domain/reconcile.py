@@ -2,11 +2,13 @@
 
 from collections import Counter
 
+from msgspec.structs import replace
+
 from engine.domain import gateway, ids, players
 from engine.domain.effects import PostMessage, SaveChannel, Status
 from engine.domain.gateway import Connections
 from engine.domain.guild import Draft, GuildState
-from engine.domain.inputs import GuildLost, GuildSnapshot, VoiceState
+from engine.domain.inputs import GuildLost, GuildSnapshot, VoiceFlags, VoiceState
 from engine.domain.sessions import Session, Window, seen
 from engine.domain.voice import bridge, cut, drop, join, leave, move
 
@@ -16,7 +18,8 @@ def reconcile(draft: Draft, snapshot: GuildSnapshot, connections: Connections) -
     gap_from = _gap_from(draft.state, snapshot.connection, snapshot.at, connections)
     bots = players.bots_in(draft.state, snapshot)
     _drop_untracked(draft, snapshot.at, bots)
-    states = {it.user_id: it for it in snapshot.voice_states if draft.tracks(it.user_id, it.user_id in bots)}
+    tracked = (it for it in snapshot.voice_states if draft.tracks(it.user_id, it.user_id in bots))
+    states = {it.user_id: marked(it) if it.user_id in bots else it for it in tracked}
     counts: Counter[str] = Counter()
     for session in list(draft.sessions.values()):
         counts[_settle(draft, session, states.get(session.user_id), snapshot.at, gap_from)] += 1
@@ -29,6 +32,11 @@ def reconcile(draft: Draft, snapshot: GuildSnapshot, connections: Connections) -
     players.reconcile_bots(draft, snapshot, bots)
     if gap_from is not None:
         _report(draft, snapshot, snapshot.at - gap_from, counts)
+
+
+def marked(state: VoiceState) -> VoiceState:
+    """Mark a bot's state, for its session."""
+    return replace(state, flags=state.flags | VoiceFlags.BOT)
 
 
 def guild_lost(draft: Draft, what: GuildLost, connections: Connections) -> None:
@@ -70,6 +78,8 @@ def _settle(draft: Draft, session: Session, state: VoiceState | None, at: int, g
         return "left"
     here, there = session.gateway_session_id, state.gateway_session_id
     same_presence = here == there or here is None or there is None
+    if (session.flags ^ state.flags) & VoiceFlags.BOT:  # taken for something else until now
+        same_presence = False
     if state.channel_id != session.channel_id and same_presence:
         move(draft, session, state, state.channel_id, when)
         return "moved"

@@ -27,12 +27,17 @@ def voice_state_changed(draft: Draft, change: VoiceStateChanged) -> None:
     bot = change.bot if told_of else players.is_bot(draft.state, change)
     if bot:
         players.bot_moved(draft, change, change.channel_id, change.at)
+        change = replace(change, flags=change.flags | VoiceFlags.BOT)
     elif change.user_id in draft.state.bots:  # taken for a bot until now
         players.forget_bot(draft, change.user_id)
     if not draft.tracks(change.user_id, bot):
         if session is not None:  # taken for a person until now, or opted out since
             drop(draft, session, change.at)
-    elif session is None:
+        return
+    if session is not None and bool(session.flags & VoiceFlags.BOT) != bot:
+        leave(draft, session, when)  # taken for something else until now: events must not count half of it
+        session = None
+    if session is None:
         if change.channel_id is not None:
             join(draft, change, change.channel_id, when)
     elif change.channel_id is None:

@@ -8,10 +8,12 @@ import msgspec.json
 
 from engine.domain.attendance import Piece, Stay, window
 from engine.domain.events import Event
+from engine.domain.inputs import VoiceFlags
 from engine.storage.event_rows import find_participants
 from engine.storage.protocols import Attendance
 from engine.storage.rows import Row, statements, unpack_roles
 
+NO_PEOPLE = int(VoiceFlags.BOT)
 STAY_COLUMNS = """
     user_id, channel_id, joined_at, span_at, flags, roles, joined_slack_ms, left_at, left_slack_ms
 """
@@ -22,7 +24,7 @@ _STAY = f"""
     SELECT {STAY_COLUMNS}
     FROM session
     WHERE guild_id = :guild_id AND channel_id IN (SELECT value FROM json_each(:channel_ids))
-        AND joined_at - :generous * joined_slack_ms < :ends_at
+        AND NOT flags & {NO_PEOPLE} AND joined_at - :generous * joined_slack_ms < :ends_at
 """  # noqa: S608 - a constant
 _STAYS = f"""
     {_STAY} AND left_at IS NULL

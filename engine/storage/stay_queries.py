@@ -7,7 +7,7 @@ import msgspec.json
 
 from engine.domain.attendance import END_OF_TIME, Stay
 from engine.domain.events import Event
-from engine.storage.attendance_rows import STAY_COLUMNS, read_stays, window_values
+from engine.storage.attendance_rows import NO_PEOPLE, STAY_COLUMNS, read_stays, window_values
 
 # What ``attendance.overlaps`` says, in SQL. A user's sessions never overlap, so of those that began before an
 # event only the last may reach into it; but read generously an earlier one may too, and a later one.
@@ -21,7 +21,7 @@ _STAYS = f"""
                 AND earlier.joined_at <= :started_at
         ), 0) END
         AND joined_at < :begun_by AND joined_at - :generous * joined_slack_ms < :ends_at
-        AND channel_id IN (SELECT value FROM json_each(:channel_ids))
+        AND channel_id IN (SELECT value FROM json_each(:channel_ids)) AND NOT flags & {NO_PEOPLE}
         AND (left_at IS NULL OR max(left_at + :generous * left_slack_ms, joined_at + 1) > :started_at)
     ORDER BY joined_at, user_id
 """  # noqa: S608 - a constant

@@ -17,6 +17,7 @@ from engine.domain.event_effects import (
 )
 from engine.domain.event_step import EventState, loaded
 from engine.domain.events import Event, EventStatus
+from engine.domain.inputs import VoiceFlags
 from engine.domain.lifecycle import Standing
 from engine.domain.tracking import SubjectKind
 from tests.domain.book import Book, Row
@@ -99,6 +100,7 @@ class EventBook:
             left_at = END_OF_TIME if stay.left_at is None else max(stay.left_at + late, stay.joined_at + 1)
             if (
                 guild_id == event.guild_id
+                and not stay.flags & VoiceFlags.BOT
                 and stay.channel_id in event.channel_ids
                 and stay.joined_at - early < ends_at
                 and left_at > event.started_at

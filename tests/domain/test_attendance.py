@@ -8,6 +8,20 @@ import pytest
 from engine.domain.events import Event, EventStatus
 from engine.domain.rules import EventRules
 from tests.domain.attending import SELF_DEAF, attended
+from tests.domain.story import GUILD
+
+
+def test_a_tracked_bot_attends_nothing_and_is_nobodys_company(hold):
+    evening = hold(track_bots=True)
+    evening.snapshot(0)
+    evening.held(10, policy={"count_alone": False})
+    evening.voice(10, "A")
+    evening.voice(12, "A", user=50, bot=True)
+    evening.stop(30)
+    assert evening.participants() == {1}
+    assert evening.time() == {"alone": 20}
+    assert evening.links() == [(1, 10)]
+    assert len(evening.book.of(GUILD, 50)) == 1
 
 
 class TestChannels:

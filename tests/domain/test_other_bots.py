@@ -5,7 +5,7 @@ The bot itself is user 999, another one 50. Times are seconds, channels letters.
 
 import pytest
 
-from engine.domain.inputs import VoiceState
+from engine.domain.inputs import VoiceFlags, VoiceState
 from engine.domain.rules import Rules
 from engine.domain.tracker_effects import SavePlayer, SavePresence
 from engine.domain.tracking import Presence
@@ -144,3 +144,12 @@ def test_people_are_no_bots(follow):
     story.voice(6, "B")
     assert not any(isinstance(it, SavePlayer | SavePresence) for it in story.told)
     assert bots(story) == {}
+
+
+def test_a_tracked_bot_that_turns_out_a_person_begins_a_session_of_its_own(follow):
+    story = follow(Rules(track_bots=True))
+    story.bot(5, "A")
+    story.bot(8, "A", bot=False)
+    machine, person = story.book.of(GUILD, BOT)
+    assert (machine.saved.session.flags, machine.left) == (VoiceFlags.BOT, (ms(8), ms(8)))
+    assert (person.saved.session.flags, person.joined) == (0, (ms(8), ms(8)))

@@ -14,6 +14,7 @@ from engine.domain.attendance import Piece, Stay
 from engine.domain.effects import SaveSession, SaveSpan, Status
 from engine.domain.event_effects import SaveEvent
 from engine.domain.events import EventStatus, Policy
+from engine.domain.inputs import VoiceFlags
 from engine.domain.sessions import Session
 from engine.storage.protocols import Attendance, StorageError
 from engine.storage.rows import ROWS_PER_STATEMENT
@@ -46,6 +47,8 @@ def reaches_into(event, it):
     end = ENDLESS
     if it.left_at is not None:
         end = max(it.left_at + generous * it.left_slack_ms, it.session.joined_at + 1)
+    if it.session.flags & VoiceFlags.BOT:
+        return False
     in_it = it.guild_id == event.guild_id and it.session.channel_id in event.channel_ids
     return in_it and begin < (event.ended_at or ENDLESS) and event.started_at < end
 
@@ -85,6 +88,10 @@ class AttendanceContract(Contract):
             ],
             [],
         )
+
+    def test_the_sessions_of_bots_are_none_of_an_events(self, ledger, writer):
+        writer.write(opened(1, T + 2), opened(50, T + 3, flags=VoiceFlags.BOT | VoiceFlags.SELF_DEAF))
+        assert [it.user_id for it in self.stays(ledger, WINDOW)] == [1]
 
     def test_stays_come_in_order_of_joining_then_of_users(self, ledger, writer):
         writer.write(opened(3, T + 2), opened(2, T + 5), opened(1, T + 5), closed(T - 9, T + 11, user_id=9))
