@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
 from queue import Queue
 from typing import Any, NamedTuple
 
@@ -188,7 +187,7 @@ class Committer(pykka.ThreadingActor):
         self._mirrored, self.stats.mirror_stale = cursor, False
 
     def _rebuild(self, state: PartitionState) -> None:
-        self._mirrored = None
+        self._mirrored, self.stats.mirror_stale = None, True
         along = self.stats.pulse.along
         sessions, events = along(self._ledger.open_sessions()), along(active_events(self._ledger))
         self._live.rebuild(state.cursor, sessions, events)
@@ -201,8 +200,11 @@ class Committer(pykka.ThreadingActor):
     def _compare(self) -> None:
         """Go on with a check of the mirror, until the next commit waits."""
         if self._reconciler is not None:
-            state = self._state = self._state or self._ledger.load_partition()
-            self._reconciler.go_on(state, partial(self._rebuild, state), busy=self._busy)
+            self._reconciler.go_on(self._stands, self._rebuild, busy=self._busy)
+
+    def _stands(self) -> PartitionState:
+        self._state = self._state or self._ledger.load_partition()
+        return self._state
 
     def _busy(self) -> bool:
         self.stats.pulse.beat()

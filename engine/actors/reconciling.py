@@ -31,6 +31,8 @@ _OF_MIRROR = "live_"
 
 # Of how many guilds, sessions and events, and how many differ, by kind.
 Portion = tuple[int, int, int, Counter[str]]
+State = Callable[[], PartitionState]
+Mend = Callable[[PartitionState], None]
 
 
 class Compared(Protocol):
@@ -107,8 +109,12 @@ class Reconciler:
         """Note that the committer is told, and need not be again until it has gone on."""
         self._ordered = True
 
-    def go_on(self, state: PartitionState, mend: Callable[[], None], *, busy: Callable[[], bool]) -> None:
-        """Compare portions while nobody waits, one at least. ``mend`` writes the mirror anew."""
+    def go_on(self, state: State, mend: Mend, *, busy: Callable[[], bool]) -> None:
+        """Compare portions while nobody waits, one at least.
+
+        ``state``: where the partition stands. ``mend`` writes the mirror anew, as of there. Without Redis or
+        the ledger the check is cut short.
+        """
         self._ordered = False
         try:
             while self._step(state, mend):
@@ -117,27 +123,31 @@ class Reconciler:
         except (ConnectionError, StorageError) as error:
             self._end(AGAIN_S, str(error))
 
-    def _step(self, state: PartitionState, mend: Callable[[], None]) -> bool:
+    def _step(self, state: State, mend: Mend) -> bool:
         """Compare one portion, or finish; return whether there is more to do."""
-        assert self._compared is not None
         if self._portions is None:
-            self._begin(state)
+            self._begin()
+            self._look_at_cursor(state())
             return True
         portion = next(self._portions, None)
         if portion is not None:
             self._count(portion)
             return True
-        self._finish(state, mend)
+        self._finish(state(), mend)
         return self._asked
 
-    def _begin(self, state: PartitionState) -> None:
+    def _begin(self) -> None:
         assert self._compared is not None
         with self._done:
             self._asked = False
             number = (self.last.number if self.last else 0) + 1
             self._portions = self._compared.portions(GUILDS_AT_ONCE)
         self._started_at = self._monotonic()
-        self._report = Report(number, state.now, 0, 0, 0, 0, {})
+        self._report = Report(number, 0, 0, 0, 0, 0, {})
+
+    def _look_at_cursor(self, state: PartitionState) -> None:
+        assert self._compared is not None
+        self._report = self._report._replace(at=state.now)
         if self._compared.cursor() != state.cursor:
             self._report.differences[CURSOR] = 1
 
@@ -150,9 +160,9 @@ class Reconciler:
             differences=dict(Counter(so_far.differences) + differences),
         )
 
-    def _finish(self, state: PartitionState, mend: Callable[[], None]) -> None:
+    def _finish(self, state: PartitionState, mend: Mend) -> None:
         if any(it.startswith(_OF_MIRROR) for it in self._report.differences):
-            mend()
+            mend(state)
         self._look_for_unwatched(state)
         self._end(self._every_s or float("inf"))
 
@@ -187,7 +197,7 @@ def described(reconcilers: Iterable[Reconciler], rewinds: int) -> Described:
     reports = [it.last for it in reconcilers if it.last is not None]
     differences = sum((Counter(it.differences) for it in reports), Counter[str]())
     return {
-        "at": iso(max(it.at for it in reports)) if reports else None,
+        "at": iso(at) if (at := max((it.at for it in reports), default=0)) else None,
         "tookMs": max((it.took_ms for it in reports), default=None),
         "guilds": sum(it.guilds for it in reports),
         "sessions": sum(it.sessions for it in reports),

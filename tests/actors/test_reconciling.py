@@ -11,6 +11,7 @@ from engine.commands import NotCommitted
 from engine.domain.event_inputs import CreateEvent, EventFields, StartEvent
 from engine.domain.inputs import GuildSnapshot, Heartbeat, ShardBeat, VoiceState
 from engine.storage.live_events import active_key
+from engine.storage.protocols import StorageBusy
 from engine.storage.redis_client import connect
 from tests.api.running import GUILD, LOUNGE, MINUTE, NOON, STAGE, RunningEngine, update
 
@@ -162,3 +163,14 @@ def test_a_check_that_does_not_end_in_time_is_no_answer(running, monkeypatch):
     monkeypatch.setattr(running.engine.inside[0].reconciler, "waits", lambda: False)
     with pytest.raises(NotCommitted, match="partition 0"):
         running.engine.reconcile(timeout_s=0.01)
+
+
+def test_a_ledger_that_is_busy_cuts_a_check_short_and_ends_nobody(running):
+    reconciler = running.engine.inside[0].reconciler
+
+    def busy():
+        raise StorageBusy("database is locked")
+
+    reconciler.go_on(busy, busy, busy=lambda: False)
+    assert reconciler.last.error == "database is locked"
+    assert (found(running), reconciler.totals) == ({}, {})
