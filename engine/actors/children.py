@@ -129,10 +129,10 @@ class ChildActors:
         """Return the children whose share is withheld."""
         return set(self._quarantined)
 
-    def quarantine(self, key: int, reason: str) -> None:
+    def quarantine(self, key: int, reason: str, at: int) -> None:
         """Withhold a child's share from now on: an earlier life could not go on with it."""
         self._quarantined[key] = reason
-        self._supervisor.tell(Quarantined(f"{self._kind}:{key}", reason))
+        self._supervisor.tell(Quarantined(f"{self._kind}:{key}", reason, at))
 
     def lift(self, key: int) -> None:
         """Let a child take its share again."""

@@ -61,7 +61,7 @@ class Retrial:
         """Withhold what an earlier life has quarantined."""
         for it in self._ledger.quarantines():
             kind, _, number = it.actor.partition(":")
-            self._children[kind].quarantine(int(number), it.reason)
+            self._children[kind].quarantine(int(number), it.reason, it.at)
 
     def prepare(self, request: RetrialInput, until: str, admission: Admission[Record]) -> Again:
         """Put what a request is about into its batch; call it when all before is in the ledger.

@@ -57,10 +57,11 @@ class ChildFailed(NamedTuple):
 
 
 class Quarantined(NamedTuple):
-    """Tell: an earlier life has quarantined an actor."""
+    """Tell: an earlier life has quarantined an actor, at that time of the partition."""
 
     name: str
     reason: str
+    at: int
 
 
 class Lifted(NamedTuple):
@@ -121,6 +122,7 @@ class Supervisor(pykka.ThreadingActor):
                 return self._may_restart(message)
             case Quarantined():
                 self._roster.quarantined[message.name] = message.reason
+                self._quarantines.append(message.at)  # or each life could have as many anew
             case Lifted():
                 self._roster.quarantined.pop(message.name, None)
                 self._failures.pop(message.name, None)

@@ -151,6 +151,11 @@ def test_many_quarantines_at_once_end_the_process_and_the_last_one_is_not_kept(
     wait_until(lambda: not bench.ref.is_alive(), "the partition's end")
     assert "TooManyQuarantines: 6 quarantines within 300 s" in bench.inside.stats.death
     wait_until(lambda: len(bench.ledger.quarantined) == 5, "what was committed before")
+    again = make_strict()
+    again.ledger, again.journal = bench.ledger, bench.journal
+    again.start()
+    wait_until(lambda: not again.ref.is_alive(), "the next one's end")
+    assert len(again.ledger.quarantined) == 5, "the next life has no five of its own"
 
 
 @pytest.fixture
