@@ -87,7 +87,10 @@ class Faults:
     def redis(self, server: Server, ledger: SqlLedger) -> None:
         """Strike before any call of Redis."""
         self._keep_file(server)
+        starts = server.starts
         self.start_anew(server, ledger)
+        if server.starts != starts:
+            raise ConnectionError("connection reset by peer")
         if self.redis_away or self.strikes("redis away"):
             self.redis_away = self.redis_away - 1 if self.redis_away else self.rng.randrange(6)
             raise ConnectionError("connection refused")
