@@ -21,7 +21,7 @@ CHANNELS = (70, 71)
 ELSEWHERE = 79
 USERS = (-2, 1, 3, 12)  # the first asked to be forgotten
 ROLES = ((), (5,), (5, 6))
-FLAGS = tuple(map(int, (0, 0, *VoiceFlags)))
+FLAGS = tuple(int(it) for it in (0, 0, *VoiceFlags) if it is not VoiceFlags.BOT)
 SCHEDULED, ACTIVE, ENDED, CANCELLED = EventStatus
 EVENT = Event(EVENT_ID, GUILD, "Watch", CHANNELS, ACTIVE, started_at=T + 100, created_at=T, updated_at=T)
 
