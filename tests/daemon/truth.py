@@ -121,7 +121,7 @@ class Comparison:
     def _match(self, row: Row, presences: list[Presence], following: int) -> int | None:
         """Return the latest presence that may be the row's: an earlier one was too short for a row.
 
-        In a gap none is: of those that came and went in one, the rows are in their order.
+        In a gap none is: there it must have ended when the row says, and the rows are in their order.
         """
         earliest = row.joined_at - row.joined_slack_ms - self.late_ms
         fitting = [
@@ -132,9 +132,10 @@ class Comparison:
             and it.channel_id == row.channel_id
             and earliest <= it.joined_at <= row.joined_at
         ]
-        in_gap = row.joined_slack_ms > self.late_ms and row.left_at == row.joined_at
-        first = (index for index in fitting if in_gap and self._ends_with(row, presences[index]))
-        return next(first, fitting[-1] if fitting else None)
+        if row.joined_slack_ms > self.late_ms:
+            ended = [index for index in fitting if self._ends_with(row, presences[index])]
+            fitting = (ended[:1] if row.left_at == row.joined_at else ended) or fitting
+        return fitting[-1] if fitting else None
 
     def _follow(self, row: Row, presences: list[Presence], index: int) -> int:
         """Find where the row's presence ended. A bridged one may have been elsewhere and come back."""
@@ -174,12 +175,12 @@ class Comparison:
         if row.left_at is None or row.left_at > self.now or row.left_slack_ms or row.joined_slack_ms:
             return
         seen = iter([flags for flags, _ in groupby([*row.span_flags, row.flags])])  # roles cut spans, too
-        flags = next(seen)
+        flags, held = next(seen), None
         ends = [at for at, _ in presence.flags[1:]] + [presence.left_at or self.now]
         for (at, true_flags), end in zip(presence.flags, ends, strict=True):
             if true_flags == flags:
-                flags = next(seen, None)
-            elif end - at >= self.late_ms:
+                flags, held = next(seen, None), flags
+            elif true_flags != held and end - at >= self.late_ms:
                 break
         else:
             if flags is None:
