@@ -168,6 +168,9 @@ class Events:
                 elif type(effect) is DropSubject:
                     self._alarms.set(effect.subject_id, None)
                     self._published.events.pop(effect.subject_id, None)
+        for event_id in shares:
+            if event_id not in self._open:
+                self.children.end(event_id)  # it follows nothing: what it knows would grow old
         self._reckon()
         return outcome
 
@@ -183,7 +186,6 @@ class Events:
             self._open[event_id] = event
         else:
             self._open.pop(event_id, None)
-            self.children.end(event_id)
 
     def _heed(self, subject: Subject) -> None:
         """Take what trackers say of an event: when its time comes, and for all to see."""

@@ -187,9 +187,10 @@ def carry_out(
         return state, [*planned.told, *planned.answers]
     known = state.attendees if read is None else _read_anew(state, event, *read)
     following = Following(event, known, state.standing)
-    for what, _ in share:
-        if isinstance(what, Facts):
-            following.take(what.effects)
+    if read is not None or state.event is None or not state.event.settled:
+        for what, _ in share:
+            if isinstance(what, Facts):
+                following.take(what.effects)
     following.finish()
     was_over = state.event is not None and not state.event.is_open
     effects = written(following, None if read is None else read[0], state.written if was_over else None)

@@ -18,8 +18,11 @@ from engine.domain.inputs import (
     GuildSnapshot,
     Heartbeat,
     ShardBeat,
+    VoiceFlags,
     VoiceState,
 )
+from engine.domain.tracker_inputs import ScopeCommitted, SubjectMark
+from engine.domain.tracking import SubjectKind
 from tests.actors.evening import EVENING, EVENT, RULES, created, rows_of
 from tests.actors.inputs import GUILD, ROOM, beat, moved
 
@@ -39,6 +42,27 @@ def test_rows_do_not_depend_on_how_batches_fall(make_bench, evening, batch_max_e
     bench.write(*EVENING)
     bench.start().settle()
     assert rows_of(bench) == evening
+
+
+def test_an_event_whose_book_is_closed_follows_nothing_however_often_it_is_asked_of(make_bench):
+    """Asked for something, its actor came back, and took what followed for all that had happened."""
+    bench = make_bench(rules=RULES)
+    bench.write(
+        *EVENING[:5],
+        moved(13_000, 3, flags=VoiceFlags.SELF_DEAF),
+        StopEvent(25_000, GUILD, EVENT, "stop"),
+        beat(27_000),
+    )
+    bench.start().settle()
+    rows = dict(rows_of(bench).participants)
+    assert rows_of(bench).events[EVENT].settled
+    bench.write(StartEvent(28_000, GUILD, EVENT, "again"), moved(29_000, 3), beat(29_500))
+    bench.settle()
+    mark = SubjectMark(GUILD, SubjectKind.EVENT, EVENT, inactive=False)
+    bench.write(ScopeCommitted(30_000, "one", (mark,)), moved(30_000, 3, flags=VoiceFlags.SELF_MUTE))
+    bench.settle()
+    assert rows_of(bench).participants == rows
+    assert len(bench.inside.events.children) == 0
 
 
 @pytest.mark.parametrize("taken", range(1, len(EVENING)))
