@@ -14,6 +14,8 @@ from engine.domain.inputs import (
     GuildLost,
     GuildsKnown,
     GuildSnapshot,
+    GuildUnavailable,
+    Heartbeat,
     Input,
     MemberForgotten,
 )
@@ -42,7 +44,9 @@ _ALONE = frozenset(
 # What changes a guild's AFK channel, or ends events with their channel or with all.
 _OF_GUILD = GuildSnapshot | GuildChanged | ChannelDeleted | GuildLost
 _OF_SUBJECTS = ScopeCommitted | SubjectOverridden | ExpiryDecided
-_MAY_CUT = _ALONE | {*get_args(_OF_GUILD), *get_args(_OF_SUBJECTS)}
+# What changes how a guild is watched: an event is settled by what a heartbeat told before.
+_OF_WATCHING = _OF_GUILD | GuildUnavailable
+_MAY_CUT = _ALONE | {Heartbeat, *get_args(_OF_WATCHING), *get_args(_OF_SUBJECTS)}
 
 
 def batches(records: list[Record]) -> Iterator[list[Record]]:
@@ -51,19 +55,21 @@ def batches(records: list[Record]) -> Iterator[list[Record]]:
     A snapshot tells what became of events, and trackers speak of those that go on: what changed their guild
     before is in another batch.
     """
-    start, changed = 0, set[int]()
+    start, changed, beaten = 0, set[int](), False
     for index, record in enumerate(records):
         if record.entry is None or type(what := record.entry.input) not in _MAY_CUT:
             continue
         is_alone = type(what) in _ALONE
-        if start < index and (is_alone or not changed.isdisjoint(_looks_at(what))):
+        unwatched = beaten and isinstance(what, _OF_WATCHING)
+        if start < index and (is_alone or unwatched or not changed.isdisjoint(_looks_at(what))):
             yield records[start:index]
-            start, changed = index, set()
+            start, changed, beaten = index, set(), False
         if is_alone:
             yield [record]
-            start, changed = index + 1, set()
+            start, changed, beaten = index + 1, set(), False
         elif isinstance(what, _OF_GUILD):
             changed.add(what.guild_id)
+        beaten |= isinstance(what, Heartbeat)
     if start < len(records):
         yield records[start:]
 

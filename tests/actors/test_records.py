@@ -13,7 +13,15 @@ from engine.domain.event_inputs import (
     StartEvent,
     StopEvent,
 )
-from engine.domain.inputs import Channel, ChannelDeleted, Entry, GuildChanged, GuildLost, GuildSnapshot
+from engine.domain.inputs import (
+    Channel,
+    ChannelDeleted,
+    Entry,
+    GuildChanged,
+    GuildLost,
+    GuildSnapshot,
+    GuildUnavailable,
+)
 from engine.domain.rules import EventRules, Rules
 from engine.domain.tracker_inputs import (
     ExpiryDecided,
@@ -44,7 +52,12 @@ TALK = ScheduledEvent(EVENT, ROOM, "Talk", ScheduledStatus.ACTIVE, 1_000)
 STORIES = {
     "a whole event right after the guild's first sight": (
         *(beat(1_000), snapshot(1_000), told(2_000, ScheduledStatus.SCHEDULED)),
-        *(told(3_000, ScheduledStatus.ACTIVE), moved(3_500, 1), told(6_000, ScheduledStatus.COMPLETED)),
+        *(
+            told(3_000, ScheduledStatus.ACTIVE),
+            moved(3_500, 1),
+            moved(3_600, 2),
+            told(6_000, ScheduledStatus.COMPLETED),
+        ),
     ),
     "another AFK channel before the stop": (
         *(beat(1_000), snapshot(1_000, TALK), moved(2_000, 1, ROOM)),
@@ -110,9 +123,13 @@ def scope(kind, guild_id=GUILD):
         ((LOST, scope(OF_EVENT, 3 << 22)), [2]),
         ((scope(OF_EVENT), scope(OF_EVENT), scope(OF_EVENT)), [3]),
         ((LOST, TrackersKnown(7_000, ()), scope(OF_EVENT)), [1, 1, 1]),
+        ((beat(1_000), moved(2_000, 1), snapshot(3_000), snapshot(3_000)), [2, 1, 1]),
+        ((beat(1_000), GuildUnavailable(2_000, GUILD), GuildUnavailable(2_000, 2 << 22)), [1, 2]),
+        ((beat(1_000), moved(2_000, 1), beat(2_000), moved(2_001, 2)), [4]),
     ],
 )
-def test_trackers_and_snapshots_find_events_as_their_guild_has_left_them(inputs, cut):
+def test_trackers_snapshots_and_settlings_find_events_as_their_guild_has_left_them(inputs, cut):
+    """An event is settled by what a heartbeat told before its guild was watched in another way."""
     entries = [Entry("a", number, what) for number, what in enumerate(inputs)]
     records = [Record(f"{it.seq}-0", it, b"", "") for it in entries]
     portions = list(batches(records))
