@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from engine.domain.inputs import GuildLost
-from engine.domain.partition import PartitionState
+from engine.domain.partition import START, PartitionState
 from engine.domain.views import iso
 from engine.inspection import Described, Sample
 from engine.storage.protocols import StorageError
@@ -27,6 +27,8 @@ GUILDS_AT_ONCE = 100
 AGAIN_S = 10.0  # after a check that Redis or the ledger cut short
 CURSOR, UNCONFIRMED, LOST = "live_cursor", "sessions_unconfirmed", "sessions_of_lost_guilds"
 _OF_MIRROR = "live_"
+# Where mirror and ledger stand before the first commit of all.
+_NEW = (None, START)
 
 
 # Of how many guilds, sessions and events, and how many differ, by kind.
@@ -148,7 +150,8 @@ class Reconciler:
     def _look_at_cursor(self, state: PartitionState) -> None:
         assert self._compared is not None
         self._report = self._report._replace(at=state.now)
-        if self._compared.cursor() != state.cursor:
+        stands_at = self._compared.cursor()
+        if stands_at != state.cursor and (stands_at, state.cursor) != _NEW:
             self._report.differences[CURSOR] = 1
 
     def _count(self, portion: Portion) -> None:

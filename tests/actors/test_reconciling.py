@@ -30,6 +30,8 @@ def client(redis_url):
 def running(redis_url, tmp_path):
     """Three people in two channels of one guild, one in another."""
     with RunningEngine(redis_url, tmp_path) as running:
+        # The start's own check is over by then, and would have told of a mirror that is not there yet.
+        assert found(running) == {}
         running.tell(
             *(update(NOON + it, it, LOUNGE if it < 3 else STAGE) for it in (1, 2, 3)),
             GuildSnapshot(NOON, OTHER, "c1", (VoiceState(4, 40),), name="Other"),
