@@ -31,6 +31,8 @@ def intervals(event: Event, stays: Iterable[Stay], until: int, alone: Alone = NE
         begins_at, ends_at = reading(event, stay)
         begins_at = max(begins_at, progress.edge)
         if overlaps(event, stay) and begins_at < ends_at:
+            if not found:
+                progress = Progress(begins_at)  # the first sight: as ``participation.newcomer``
             is_there = stay.left_at is None and event.ended_at is None
             after = read(event, progress, stay, until if is_there else END_OF_TIME, alone)
             left_at = None if is_there else max(after.edge, begins_at)

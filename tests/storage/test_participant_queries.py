@@ -64,11 +64,17 @@ def total(rows, name):
 
 def times_of(it, user_id):
     """Look at every ms: in which channel was this user? Where readings overlap, the earlier stay's holds."""
-    policy, edge, times = it.event.policy, it.event.started_at, []
+    policy, started_at, times = it.event.policy, it.event.started_at, []
+    edge = None
     for stay in (stay for stay in it.here if person(stay.user_id) == user_id):
         begins_at = stay.joined_at - policy.generous * stay.joined_slack_ms
         left_at = it.now if stay.left_at is None else stay.left_at + policy.generous * stay.left_slack_ms
         ends_at = left_at if it.event.ended_at is None else min(left_at, it.event.ended_at)
+        goes_on = it.event.ended_at is None or begins_at < it.event.ended_at
+        if edge is None and goes_on and max(left_at, stay.joined_at + 1) > started_at:
+            edge = max(begins_at, started_at)  # seen for a moment even: nobody was there before
+        if edge is None:
+            continue
         if moments := [at for at in range(begins_at, ends_at) if edge <= at]:
             times.append((moments[0], moments[-1] + 1, stay.channel_id))
             edge = moments[-1] + 1
