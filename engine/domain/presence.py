@@ -25,7 +25,7 @@ def intervals(event: Event, stays: Iterable[Stay], until: int, alone: Alone = NE
 
     All tallies come to what ``participation.score`` says. One of no length was a moment.
     """
-    found = []
+    found: list[Interval] = []
     progress = Progress(window(event)[0])
     for stay in stays:
         begins_at, ends_at = reading(event, stay)
