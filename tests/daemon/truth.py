@@ -56,6 +56,7 @@ class Row:
     chain_at: int
     previous_at: int | None
     bridged: int
+    gateway_session_id: str | None = None
     span_flags: list[int] = field(default_factory=list)
 
     @property
@@ -134,6 +135,8 @@ class Comparison:
         ]
         if row.joined_slack_ms > self.late_ms:
             ended = [index for index in fitting if self._ends_with(row, presences[index])]
+            named = [it for it in ended if presences[it].gateway_session_id == row.gateway_session_id]
+            ended = named or ended
             fitting = (ended[:1] if row.left_at == row.joined_at else ended) or fitting
         return fitting[-1] if fitting else None
 
