@@ -34,7 +34,7 @@ class _Anchor(NamedTuple):
 
 
 class JournalClock:
-    """Says the wall clock's time until it hears of the ingest's; from any thread."""
+    """Goes on from the wall clock's time at its making until it hears of the ingest's; from any thread."""
 
     def __init__(
         self,
@@ -42,23 +42,22 @@ class JournalClock:
         monotonic: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._wall, self._monotonic = wall, monotonic
-        self._anchor: _Anchor | None = None
+        self._anchor = _Anchor(wall() // NS_PER_MS, monotonic())
+        self._led = False
 
     def now(self) -> int:
         """Return the moment, in ms UTC."""
         anchor = self._anchor
-        if anchor is None:
-            return self._wall() // NS_PER_MS
         return anchor.at + (self._monotonic() - anchor.seen_ns) // NS_PER_MS
 
     def hear(self, told_at: int, ahead_ms: int) -> None:
         """Take the ingest's word: what its clock said lately, and how far before the wall clock it stood."""
         at = self._wall() // NS_PER_MS + ahead_ms
         if abs(at - told_at) > WORD_MS:
-            if self._anchor is not None:
+            if self._led:
                 return
-            at = told_at
-        self._anchor = _Anchor(at, self._monotonic())
+            at = self.now() if abs(self.now() - told_at) <= WORD_MS else told_at
+        self._anchor, self._led = _Anchor(at, self._monotonic()), True
 
 
 clock = JournalClock()  # one a process

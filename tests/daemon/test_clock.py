@@ -34,6 +34,15 @@ def test_without_an_ingest_it_is_the_wall_clock(clock, times):
     assert clock.now() == START + 70
 
 
+@pytest.mark.parametrize("moved_ms", [HOUR_MS, -HOUR_MS])
+def test_nor_does_one_that_is_moved_before_the_ingest_was_heard_of(clock, times, moved_ms):
+    times.wall += moved_ms
+    times.pass_by(70)
+    assert clock.now() == START + 70
+    clock.hear(START - 500, 0)
+    assert clock.now() == START + 70
+
+
 def test_it_stands_where_the_ingests_clock_stands(clock, times):
     clock.hear(START - HOUR_MS - 800, -HOUR_MS)  # the word is 0.8 s old
     times.pass_by(250)
