@@ -15,13 +15,15 @@ from tests.waiting import until
 
 # A parent of one Python child and one that is not; it names their pids and waits for its end.
 PARENT = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from engine.processes.child import ChildSpec
 from engine.processes.engine_health import ask_engine
 from engine.processes.parent import supervise
 from engine import log
 
+for number in (signal.SIGHUP, signal.SIGINT):  # whoever runs the tests may have them ignored
+    signal.signal(number, signal.SIG_DFL)
 log.configure("parent")
 watcher = "import time; from engine.processes import lifeline; lifeline.watch_parent()"
 watcher += "; print('up', flush=True); time.sleep(600)"
