@@ -17,7 +17,7 @@ class Round:
     def __init__(self, children: int) -> None:
         self.failed: dict[int, str] = {}
         self.unknown: dict[int, StorageError] = {}
-        self.effects: list[tuple[int, list[Effect]]] = []  # by child, each one's in order
+        self.effects: list[tuple[int, list[Effect]]] = []  # by child that took its share, each one's in order
         # No lock: appending, storing and counting are each one step of the interpreter.
         self._missing = iter(range(children - 1, -1, -1))
         self._complete = threading.Event()
@@ -25,26 +25,29 @@ class Round:
     def done(self, key: int, effects: list[Effect]) -> None:
         """Take one child's effects."""
         self.effects.append((key, effects))
-        if next(self._missing) == 0:
-            self._complete.set()
+        self._count()
 
     def fail(self, key: int, reason: str) -> None:
         """Note that a child's actor did not take its share."""
         self.failed[key] = reason
-        self.done(key, [])
+        self._count()
 
     def not_known(self, key: int, error: StorageError) -> None:
         """Note that the ledger could not tell a child's state: its actor lives, and has taken nothing."""
         self.unknown[key] = error
-        self.done(key, [])
+        self._count()
 
     def answered(self) -> set[int]:
         """Return the children that have answered, one way or another."""
-        return {key for key, _ in self.effects.copy()}
+        return {key for key, _ in self.effects.copy()} | {*self.failed.copy(), *self.unknown.copy()}
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for every child; False if time ran out."""
         return self._complete.wait(timeout_s)
+
+    def _count(self) -> None:
+        if next(self._missing) == 0:
+            self._complete.set()
 
 
 class Take(NamedTuple):

@@ -103,13 +103,11 @@ def plan(state: EventState, share: Sequence[Happening], rules: Rules) -> Plan:
     trackers = Trackers(state.subject, rules.tracking)
     for what, now in share:
         if isinstance(what, Facts):
-            # No further than its effects: ``now`` is the batch's end, and more of what was before may follow.
             event = _followed_guild(event, what, trackers)
-            continue
         event = trackers.pass_time(event, now)
         if isinstance(what, TrackerWord):
             event = trackers.pass_time(trackers.take(event, what), now)
-        elif not isinstance(what, Time):
+        elif not isinstance(what, Facts | Time):
             is_new = event is None
             decision = requests.decide(event, what, rules.events, rules.kept(now))
             event = trackers.pass_time(decision.event, now)

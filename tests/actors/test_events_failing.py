@@ -6,8 +6,10 @@ from engine.actors import event as event_actor
 from engine.domain import event_step
 from engine.domain.event_inputs import RescoreEvent
 from engine.domain.event_step import Facts
-from tests.actors.evening import EVENING, EVENT, RULES, rows_of
-from tests.actors.inputs import GUILD
+from engine.domain.inputs import GuildChanged
+from tests.actors.evening import EVENING, EVENT, RULES, created, rows_of
+from tests.actors.inputs import GUILD, ROOM, beat, moved
+from tests.poison import ask_first
 
 
 @pytest.fixture
@@ -71,3 +73,30 @@ def test_facts_that_an_event_cannot_take_cost_no_session_and_the_next_score_mend
     bench.start().settle()
     assert rows_of(bench) == evening  # the change at 18,000 reads all again
     assert bench.ledger.letters == {}
+
+
+def test_a_guild_that_fails_gives_its_events_what_it_did_once(make_bench, monkeypatch):
+    """The failure's empty account came first, and with it the batch's time: the event's end, too early."""
+    told = (
+        *EVENING[:2],
+        created(2_000, starts_at=10_000, ends_at=20_000),
+        beat(11_000),
+        GuildChanged(15_000, GUILD, "Guild", ROOM),
+        moved(16_000, 3),
+        beat(30_000),
+    )
+    steady, bench = make_bench(rules=RULES), make_bench(rules=RULES)
+    steady.write(*told)
+    steady.start().settle()
+    failures = iter(["once"])
+
+    def raises(change):
+        if next(failures, None):
+            raise RuntimeError("the guild fails")
+
+    ask_first(monkeypatch, raises)
+    bench.write(*told)
+    bench.start().settle()
+    assert next(failures, None) is None
+    assert rows_of(bench).events[EVENT].afk_channel_id == ROOM
+    assert rows_of(bench) == rows_of(steady)

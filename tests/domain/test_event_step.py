@@ -6,11 +6,7 @@ through a crash after each entry, when its test is over (see ``conftest.hold``).
 
 import pytest
 
-from engine.domain.effects import SaveGuild
-from engine.domain.event_step import EventState, Facts, Time, plan
-from engine.domain.events import Event, EventStatus
 from engine.domain.participation import END_OF_TIME
-from engine.domain.rules import Rules
 
 DEAF = 1
 CREW = 7
@@ -210,12 +206,3 @@ def test_a_cancelled_event_is_followed_until_its_last_sessions_are_known(evening
     assert evening.links() == [(1, 12)]
     assert (evening.time(1), evening.time(2)) == ({"counted": 8}, {})
     assert evening.badges() == set()
-
-
-def test_facts_in_two_portions_are_taken_before_the_end_that_comes_after_them():
-    """Each portion's ``now`` is the batch's end, which may lie beyond the event's."""
-    event = Event(1, 11, "Evening", (7,), EventStatus.ACTIVE, started_at=10, ends_at=20)
-    afk = SaveGuild(11, "Guild", 7, "c1", 15, None, present=True, own_user_id=None, at=15)
-    share = [(Facts([]), 30), (Facts([afk]), 30), (Time({}), 30)]
-    after = plan(EventState(event), share, Rules()).event
-    assert (after.status, after.ended_at, after.afk_channel_id) == (EventStatus.ENDED, 20, 7)
