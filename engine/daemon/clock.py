@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-LOOK_S = 1.0
+LOOK_S, SOON_S = 1.0, 0.05  # SOON_S: while the first word is awaited
+# An ingest that lives tells once a second; its word may be gone from a Redis whose wall clock was set, too.
+FIRST_WORD_WITHIN_S = 2.0
 # The ingest's word is at most so old. Where it says another time than the wall clock with its own lead, the
 # wall clock was moved in between.
 WORD_MS = 6_000
@@ -43,7 +45,7 @@ class JournalClock:
     ) -> None:
         self._wall, self._monotonic = wall, monotonic
         self._anchor = _Anchor(wall() // NS_PER_MS, monotonic())
-        self._led = False
+        self.led = threading.Event()
 
     def now(self) -> int:
         """Return the moment, in ms UTC."""
@@ -54,10 +56,11 @@ class JournalClock:
         """Take the ingest's word: what its clock said lately, and how far before the wall clock it stood."""
         at = self._wall() // NS_PER_MS + ahead_ms
         if abs(at - told_at) > WORD_MS:
-            if self._led:
+            if self.led.is_set():
                 return
             at = self.now() if abs(self.now() - told_at) <= WORD_MS else told_at
-        self._anchor, self._led = _Anchor(at, self._monotonic()), True
+        self._anchor = _Anchor(at, self._monotonic())
+        self.led.set()
 
 
 clock = JournalClock()  # one a process
@@ -76,8 +79,14 @@ def lead_clock(config: "Config", stack: ExitStack) -> None:
 
 
 def _look_again(board: StatusBoard, over: threading.Event) -> None:
-    while not over.wait(LOOK_S):
+    awaited_until = time.monotonic() + FIRST_WORD_WITHIN_S
+    while not over.wait(LOOK_S if clock.led.is_set() or time.monotonic() > awaited_until else SOON_S):
         _look(board)
+
+
+def await_lead() -> None:
+    """Return once the ingest was heard of; without one, after a while."""
+    clock.led.wait(FIRST_WORD_WITHIN_S)
 
 
 def _look(board: StatusBoard) -> None:

@@ -12,7 +12,7 @@ import structlog
 from engine import directories
 from engine.daemon.backups import needed_after, overview, samples, sound_ledger, start_backups
 from engine.daemon.badges import start_badges
-from engine.daemon.clock import lead_clock, now
+from engine.daemon.clock import await_lead, lead_clock, now
 from engine.daemon.common import FAILED, WRITER_CLOSE_S, source_of, stop_on_signals, writer
 from engine.daemon.lookups import active_events, lookups, mirrors
 from engine.daemon.notices import start_notices
@@ -74,6 +74,7 @@ def main(config: "Config") -> int:
         backups = start_backups(config, stack)
         loaded, opened = load_trackers(config), _open_stores(config, backups, stack)
         engine = _start_engine(config, opened, rules(config, loaded), stack)
+        await_lead()  # from here on the engine itself tells the journal something
         journal = writer(config, source_of("engine"), "engine.spool")
         journal.start()
         stack.callback(journal.close, WRITER_CLOSE_S)

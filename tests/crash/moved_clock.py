@@ -9,12 +9,10 @@ from pathlib import Path
 from tests.crash.stage import Stage
 from tests.daemon.programme import Organizer
 from tests.daemon.quiet_guild import VOICE
-from tests.daemon.running import Daemon, until
 from tests.daemon.truth import APART_MS
 
 SOURCE = Path(__file__).with_suffix(".c")
 HOUR_S, DAY_S = 3_600, 86_400
-ABOUT_MS = 60_000
 MOVES_S = (-DAY_S, -HOUR_S, HOUR_S, DAY_S)
 
 
@@ -54,13 +52,5 @@ def move(clock: MovedClock, stage: Stage, draw: random.Random) -> None:
     organizer = Organizer(daemon, guild["id"])
     organizer.start(organizer.create(f"At {moved_s}, {draw.random()}", channel))
     if draw.random() < 0.5:
-        # Redis, too, goes by the moved clock, and forgets the ingest's last word: docs/reliability.md.
-        until(lambda: abs(_ahead_ms(daemon) + moved_s * 1000) < ABOUT_MS, "the ingest's word on its clock")
         daemon.back("engine", daemon.kill_child("engine"))
     organizer.start(organizer.create(f"After {moved_s}, {draw.random()}", channel))
-
-
-def _ahead_ms(daemon: Daemon) -> int:
-    """Return how far the ingest says its clock is before the wall clock; 0 while it says nothing."""
-    (journal,) = daemon.client.get("/debug/journal")["items"]
-    return int((journal["ingest"] or {}).get("clockAheadMs", 0))
