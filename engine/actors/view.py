@@ -96,29 +96,8 @@ class EngineView:
         rows = [_row("supervisor", "supervisor", "running")]
         for inside in self._engine.inside:
             rows += _partition_rows(inside, roster.restarts)
-            rows += [
-                _row(
-                    name := f"guild:{guild_id}",
-                    "guild",
-                    "running",
-                    inbox=waiting,
-                    restarts=roster.restarts.get(name, 0),
-                    openSessions=sessions.get(guild_id, 0),
-                    lastAt=iso(used_at),
-                )
-                for guild_id, used_at, waiting in inside.guilds.rows()
-            ]
-            rows += [
-                _row(
-                    name := f"event:{event_id}",
-                    "event",
-                    "running",
-                    inbox=waiting,
-                    restarts=roster.restarts.get(name, 0),
-                    lastAt=iso(used_at),
-                )
-                for event_id, used_at, waiting in inside.events.children.rows()
-            ]
+            rows += _child_rows("guild", inside.guilds, roster.restarts, sessions)
+            rows += _child_rows("event", inside.events.children, roster.restarts)
         known = {row["name"] for row in rows}
         rows += [
             _row(
@@ -216,6 +195,23 @@ def _partition_rows(inside: Inside, restarts: dict[str, int]) -> list[Described]
     return [
         _row(name, "partition", state, restarts=restarts.get(name, 0), lastAt=at),
         _row(f"committer:{inside.number}", "committer", committing, lastAt=at),
+    ]
+
+
+def _child_rows(
+    kind: str, children: ChildActors, restarts: dict[str, int], sessions: dict[int, int] | None = None
+) -> list[Described]:
+    return [
+        _row(
+            name := f"{kind}:{key}",
+            kind,
+            "running",
+            inbox=waiting,
+            restarts=restarts.get(name, 0),
+            openSessions=None if sessions is None else sessions.get(key, 0),
+            lastAt=iso(used_at),
+        )
+        for key, used_at, waiting in children.rows()
     ]
 
 

@@ -28,10 +28,8 @@ _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
 _ID_AT = 68
 _VERSIONS_AT = 18
-_VERSIONS = {
-    1,
-    2,
-}  # of the file's format: rollback journal, log. Of others SQLite reads, and refuses to write
+# Of the file's format: rollback journal, log. Of others SQLite reads, and refuses to write.
+_VERSIONS = {1, 2}
 _CHUNK_BYTES = 1 << 22
 # Tells our file from another's where the beginning of it is lost.
 _OURS = (b"joined_slack_ms", b"left_slack_ms", b"eventsession")
