@@ -34,13 +34,20 @@ class Refused(NamedTuple):
     reason: str
 
 
+class Withheld(NamedTuple):
+    """Why a child was given nothing more, and from which record on; None where it came from no entry."""
+
+    reason: str
+    since: Any
+
+
 @dataclass(slots=True)
 class Outcome:
     """What a batch came to: each child's effects, in order. ``quarantined``: children it was too much for."""
 
     effects: list[tuple[int, list[Effect]]] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
-    quarantined: dict[int, str] = field(default_factory=dict)
+    quarantined: dict[int, Withheld] = field(default_factory=dict)
 
 
 class Backing(NamedTuple):
@@ -206,19 +213,33 @@ class ChildActors:
         self._recovered = True
         self._backing.drain()
         del self._children[key]
-        if not self._may_restart(key, reason, now):
-            self._quarantined[key] = outcome.quarantined[key] = reason
-            outcome.refused.extend(Refused(key, it[2], f"quarantined: {reason}") for it in share)
-            return
+        if self._may_restart(key, reason, now):
+            effects = self._take_alone(key, share, now, outcome)
+            outcome.effects.append((key, effects))
+        else:
+            self._quarantine(key, share, reason, outcome)
+
+    def _take_alone(self, key: int, share: list[Any], now: int, outcome: Outcome) -> list[Effect]:
+        """Feed a share item by item. Each that fails spends a restart, as if it had been alone in a batch."""
         taken: list[Any] = []
         effects: list[Effect] = []
-        for item in share:
+        is_spent = True  # by the failure that led here
+        for index, item in enumerate(share):
             error = self._try_alone(key, taken, item, now, effects)
             if error is None:
                 taken.append(item)
-            else:
+            elif is_spent or self._may_restart(key, error, now):
                 outcome.refused.append(Refused(key, item[2], error))
-        outcome.effects.append((key, effects))
+                is_spent = False
+            else:
+                self._quarantine(key, share[index:], error, outcome)
+                break
+        return effects
+
+    def _quarantine(self, key: int, rest: list[Any], reason: str, outcome: Outcome) -> None:
+        since = next((it[2] for it in rest if it[2] is not None), None)
+        self._quarantined[key], outcome.quarantined[key] = reason, Withheld(reason, since)
+        outcome.refused.extend(Refused(key, it[2], f"quarantined: {reason}") for it in rest)
 
     def _try_alone(self, key: int, taken: Share, item: Any, now: int, effects: list[Effect]) -> str | None:
         """Feed one item to the child; return the last error if three fresh ones failed at it."""

@@ -96,10 +96,13 @@ def quarantines(
     by_guilds: Outcome, by_events: Outcome, refused: list[Refusal], first_id: str, now: int
 ) -> list[Quarantine]:
     """Return the actors that a batch, which begins with ``first_id``, was too much for."""
-    reasons = {f"guild:{key}": reason for key, reason in by_guilds.quarantined.items()}
-    reasons |= {f"event:{key}": reason for key, reason in by_events.quarantined.items()}
+    withheld = {f"guild:{key}": it for key, it in by_guilds.quarantined.items()}
+    withheld |= {f"event:{key}": it for key, it in by_events.quarantined.items()}
     guilds = {it.actor: it.guild_id for it in refused if it.guild_id is not None}
-    return [Quarantine(it, guilds[it], reason, first_id, now) for it, reason in reasons.items()]
+    return [
+        Quarantine(actor, guilds[actor], reason, since.journal_id if since else first_id, now)
+        for actor, (reason, since) in withheld.items()
+    ]
 
 
 def dead_letters(records: list[Record], refused: list[Refusal], state: PartitionState) -> list[DeadLetter]:

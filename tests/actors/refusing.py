@@ -15,8 +15,8 @@ def sessions(bench):
     return sorted(found, key=lambda it: (it[2], it[0]))
 
 
-def quarantined(make_strict):
-    bench = make_strict()
+def quarantined(make_strict, **settings):
+    bench = make_strict(**settings)
     bench.write(moved(1_000, 5), moved(2_000, POISON), moved(3_000, POISON))
     bench.write(moved(9_000, 5, 8), moved(9_500, 6), moved(20_000, 5, None))
     bench.start().settle()

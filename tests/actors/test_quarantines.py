@@ -23,8 +23,9 @@ from tests.actors.refusing import LIFT, NAME, quarantined, sessions
 from tests.poison import POISON, ask_first
 
 
-def test_a_lifted_guild_comes_to_what_it_would_have_come_to(make_strict, poison, answers):
-    bench = quarantined(make_strict)
+@pytest.mark.parametrize("batch", [1, 3, 20_000])
+def test_a_lifted_guild_comes_to_what_it_would_have_come_to(make_strict, poison, answers, batch):
+    bench = quarantined(make_strict, batch_max_entries=batch)
     assert sessions(bench) == [(5, 7, 1_000, None)]
     poison.clear()
     bench.write(QuarantineLifted(5_000_000, GUILD, NAME, LIFT), moved(5_000_100, 6, None))
@@ -156,6 +157,19 @@ def test_many_quarantines_at_once_end_the_process_and_the_last_one_is_not_kept(
     again.start()
     wait_until(lambda: not again.ref.is_alive(), "the next one's end")
     assert len(again.ledger.quarantined) == 5, "the next life has no five of its own"
+
+
+def test_what_fails_in_every_guild_of_one_batch_ends_the_process_and_becomes_no_dead_letters(
+    make_strict, poison, wait_until
+):
+    assert poison
+    bench = make_strict(batch_max_entries=20_000)
+    for n in range(1, 9):
+        bench.write(moved(n * 100, POISON, guild_id=n << 22), moved(n * 100 + 1, POISON, guild_id=n << 22))
+    bench.start()
+    wait_until(lambda: not bench.ref.is_alive(), "the partition's end")
+    assert "TooManyQuarantines: 6 quarantines within 300 s" in bench.inside.stats.death
+    assert (bench.ledger.cursor, bench.ledger.letters) == ("0-0", {})
 
 
 @pytest.fixture
