@@ -1,7 +1,8 @@
 """The engine's numbers, as counters and gauges by name and as Prometheus' samples."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from engine.actors.aftermath import DriftStats
 from engine.actors.durations import duration_sample
@@ -154,14 +155,23 @@ def process_samples(processes: Iterable[Described]) -> Iterable[Sample]:
         )
 
 
+def writer_samples(report: Mapping[str, int]) -> Iterable[Sample]:
+    """Yield how the engine's own writer of the journal fares."""
+    return _told("rollcall_engine_", report)
+
+
 def _ingest_samples(ingest: Described) -> Iterable[Sample]:
     """Yield what the ingest last told of itself; its counters begin anew with each of its lives."""
-    for name, text in _INGEST_COUNTERS.items():
-        if name in ingest:
-            yield Sample(f"rollcall_ingest_{name}_total", "counter", text, ingest[name])
-    for name, text in _INGEST_GAUGES.items():
-        if name in ingest:
-            yield Sample(f"rollcall_ingest_{name}", "gauge", text, ingest[name])
+    yield from _told("rollcall_ingest_", ingest)
     if "malformed" in ingest:
         malformed = sum(ingest["malformed"].values())
         yield Sample("rollcall_ingest_malformed_total", "counter", "Malformed payloads dropped", malformed)
+
+
+def _told(prefix: str, told: Mapping[str, Any]) -> Iterable[Sample]:
+    for name, text in _INGEST_COUNTERS.items():
+        if name in told:
+            yield Sample(f"{prefix}{name}_total", "counter", text, told[name])
+    for name, text in _INGEST_GAUGES.items():
+        if name in told:
+            yield Sample(f"{prefix}{name}", "gauge", text, told[name])

@@ -23,7 +23,7 @@ from engine.storage.database import suspect_mark
 from engine.storage.lock import DataDirLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from engine.actors.desk import Desk
     from engine.actors.engine import Engine
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from engine.badges.delivery import DeliveryStats
     from engine.config import Config
     from engine.domain.rules import Rules
-    from engine.inspection import Described, Inspection
+    from engine.inspection import Described, Inspection, Sample
     from engine.storage.backups import Backups
     from engine.storage.protocols import Stores
+    from engine.storage.writer import JournalWriter
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +51,7 @@ class Beside(NamedTuple):
     """What works beside the engine's actors."""
 
     desk: "Desk"
+    writer: "JournalWriter"
     badges: "DeliveryStats"
     notices: "DeliveryStats"
     trackers: "Callable[[], list[Described]]"
@@ -81,6 +83,7 @@ def main(config: "Config") -> int:
         engine.aftermath.append = journal.append
         beside = Beside(
             Desk(journal, engine.aftermath.answers, partitions=config.storage.partitions, clock=now),
+            journal,
             start_badges(config, engine, journal, stack),
             start_notices(config, engine, journal, stack),
             start_trackers(engine, loaded, opened, journal, stack),
@@ -167,9 +170,7 @@ def _start_api(config: "Config", engine: "Engine", beside: Beside, stack: ExitSt
 
     reads, mirrored = SqlReads(config.database), mirrors(config)
     told = lookups(config, mirrored, reads, (beside.badges, beside.notices), beside.trackers)
-    told = told._replace(
-        storage=partial(overview, config, beside.backups), samples=partial(samples, beside.backups)
-    )
+    told = told._replace(storage=partial(overview, config, beside.backups), samples=partial(_samples, beside))
     view: Inspection = EngineView(engine, told, now)
     token = config.api_token.get_secret_value() if config.api_token else None
     name = config.api.token_env
@@ -185,6 +186,13 @@ def _start_api(config: "Config", engine: "Engine", beside: Beside, stack: ExitSt
         raise ConfigError([f"{config.source or DEFAULT_FILE}: {error}"]) from error
     stack.callback(server.stop)
     return server
+
+
+def _samples(beside: Beside) -> "Iterable[Sample]":
+    from engine.actors.metrics import writer_samples
+
+    yield from samples(beside.backups)
+    yield from writer_samples(beside.writer.stats().report())
 
 
 def _wait_for_redis(config: "Config", stopping: threading.Event) -> None:
