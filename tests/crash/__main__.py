@@ -2,8 +2,8 @@
 
 Prints a line for each fault: how often, entries and rows lost and duplicated (0 is promised), entries that
 the fault itself destroyed before they were in the ledger, rows compared, anything else that is wrong, and the
-seconds from the blow to a daemon that is ready and has caught up. Exits with 1 where a run failed; its folder
-is kept, and the command that repeats it printed.
+seconds to a daemon that is ready and has caught up: from the blow, or from the end of what lasts. Exits with
+1 where a run failed; its folder is kept, and the command that repeats it printed.
 """
 
 import argparse
@@ -23,7 +23,7 @@ TOLD_MAX, LINE_MAX = 12, 600
 def runs(chosen: argparse.Namespace) -> list[Run]:
     """Return what was asked for, each run with a seed of its own."""
     if chosen.fault:
-        return [Run(chosen.fault, chosen.times, chosen.seed, chosen.sessions, chosen.late_ms)]
+        return [Run(chosen.fault, chosen.times, chosen.seed, chosen.sessions, chosen.late_ms, chosen.lasting)]
     wanted = {name: getattr(chosen, name) for name in KILLS_AT_ONCE}
     wanted |= dict.fromkeys((it for it in FAULTS if it not in wanted), chosen.others)
     planned = []
@@ -31,7 +31,8 @@ def runs(chosen: argparse.Namespace) -> list[Run]:
         at_once = KILLS_AT_ONCE.get(name, OTHERS)
         for first in range(0, count, at_once):
             seed = chosen.seed + len(planned)
-            planned.append(Run(name, min(at_once, count - first), seed, chosen.sessions, chosen.late_ms))
+            times = min(at_once, count - first)
+            planned.append(Run(name, times, seed, chosen.sessions, chosen.late_ms, chosen.lasting))
     return planned
 
 
@@ -59,6 +60,7 @@ def main() -> int:
     parser.add_argument("--others", type=int, default=0, help="blows of each other fault")
     parser.add_argument("--fault", help=f"one run of this fault alone: {', '.join(FAULTS)}")
     parser.add_argument("--times", type=int, default=OTHERS, help="with --fault: how many blows")
+    parser.add_argument("--lasting", type=float, help="seconds, of each fault that lasts; else drawn")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sessions", type=int, default=10_000, help="open all the while")
     parser.add_argument(

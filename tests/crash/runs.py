@@ -12,14 +12,15 @@ from pathlib import Path
 
 from bot_adapter.connection import STALL_MS
 from tests.crash.damage import DAMAGE
+from tests.crash.dials import Dials
 from tests.crash.faults import RUNNING, small_disk
 from tests.crash.killing import KILLED, Killer
-from tests.crash.moved_clock import MovedClock, move
+from tests.crash.moved_clock import move
 from tests.crash.stage import Stage
 from tests.crash.verdict import Verdict, judge
 
 DISK_MB = 64
-CLOCK = "clock"
+DIALLED = ("clock", "slow")  # faults of what the processes believe
 ENTRIES_BETWEEN = 40
 
 
@@ -35,12 +36,14 @@ class Run:
     seed: int
     sitters: int
     late_ms: int = STALL_MS
+    lasting_s: float | None = None
 
     @property
     def command(self) -> str:
+        lasting = "" if self.lasting_s is None else f" --lasting {self.lasting_s}"
         return (
             f"python -m tests.crash --fault '{self.fault}' --times {self.times} --seed {self.seed} "
-            f"--sessions {self.sitters} --late-ms {self.late_ms}"
+            f"--sessions {self.sitters} --late-ms {self.late_ms}{lasting}"
         )
 
 
@@ -61,12 +64,12 @@ class Outcome:
 
 def carry_out(run: Run) -> Outcome:
     """Run it. What fails leaves its folder."""
-    with tempfile.TemporaryDirectory(prefix="rollcall-clock-") as beside:
-        clock = MovedClock(Path(beside)) if run.fault == CLOCK else None
-        stage = Stage(run.sitters, run.seed, environ=clock.environ if clock else None)
+    with tempfile.TemporaryDirectory(prefix="rollcall-dials-") as beside:
+        dials = Dials(Path(beside)) if set(run.fault.split(",")) & set(DIALLED) else None
+        stage = Stage(run.sitters, run.seed, dials=dials, lasting_s=run.lasting_s)
         outcome, stage.late_ms = Outcome(run), run.late_ms
         with _disk(run, stage):
-            _deal(outcome, stage, clock)
+            _deal(outcome, stage)
     if outcome.fine:
         stage.daemon.remove()
     else:
@@ -74,10 +77,10 @@ def carry_out(run: Run) -> Outcome:
     return outcome
 
 
-def _deal(outcome: Outcome, stage: Stage, clock: MovedClock | None) -> None:
+def _deal(outcome: Outcome, stage: Stage) -> None:
     try:
         stage.begin()
-        blow = _blow(outcome.run, stage, clock)
+        blow = _blow(outcome.run, stage)
         for _ in range(outcome.run.times):
             outcome.recovered_s.append(blow())
             stage.sees_more(ENTRIES_BETWEEN)
@@ -92,16 +95,21 @@ def _disk(run: Run, stage: Stage) -> AbstractContextManager[bool]:
     return small_disk(stage.daemon.config.data_dir, DISK_MB) if run.fault == "fill" else nullcontext(True)
 
 
-def _blow(run: Run, stage: Stage, clock: MovedClock | None) -> Callable[[], float]:
+def _blow(run: Run, stage: Stage) -> Callable[[], float]:
     draw = random.Random(run.seed)
     if run.fault in KILLED:
         return Killer(stage, run.fault, draw).strike
-    known = RUNNING | DAMAGE | ({CLOCK: partial(move, clock)} if clock else {})
-    strikes = cycle([known[name] for name in run.fault.split(",")])
-    return lambda: stage.hurt(lambda: next(strikes)(stage, draw))
+    strikes = cycle(run.fault.split(","))
+
+    def strike() -> float:
+        name = next(strikes)
+        return stage.hurt(partial(BLOWS[name], stage, draw), lasting=name in RUNNING)
+
+    return strike
 
 
-FAULTS = (*KILLED, *RUNNING, *DAMAGE, CLOCK)
+BLOWS = RUNNING | DAMAGE | {"clock": move}
+FAULTS = (*KILLED, *BLOWS)
 
 
 def summary(outcomes: list[Outcome]) -> str:

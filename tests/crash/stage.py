@@ -1,6 +1,7 @@
 """A real daemon before a city of people, to be hurt; and how long it takes until it is well again."""
 
 import os
+import random
 import shutil
 import signal
 import tempfile
@@ -16,6 +17,7 @@ from engine.daemon.common import INGEST_STATUS
 from engine.domain.partition import START
 from engine.storage.journal import RedisJournal
 from engine.storage.status import StatusBoard
+from tests.crash.dials import Dials
 from tests.crash.witness import Witness
 from tests.daemon.replay import ALL, cursor_of
 from tests.daemon.running import Daemon, Simulator, until
@@ -46,7 +48,8 @@ class CitySimulator(Simulator):
 class Stage:
     """The simulator, the daemon and the witness of one run.
 
-    ``environ``: more of it for the daemon. ``acknowledged``: up to which seq the ingest was told that its
+    ``dials``: of the clock and the disk that the daemon finds. ``lasting_s``: how long a fault that lasts
+    does so, if that is not drawn. ``acknowledged``: up to which seq the ingest was told that its
     entries are durable, by source. ``stalls``: when the ingest was stopped. ``apart_ms``: how far its clock
     may stand behind the simulator's. ``late_ms``: what an update may take on its way to it.
 
@@ -57,10 +60,16 @@ class Stage:
     """
 
     def __init__(
-        self, sitters: int, seed: int, actions_per_s: float = 60.0, environ: dict[str, str] | None = None
+        self,
+        sitters: int,
+        seed: int,
+        actions_per_s: float = 60.0,
+        dials: Dials | None = None,
+        lasting_s: float | None = None,
     ) -> None:
-        secret = {"DISCORD_TOKEN": "simulator"}
-        self.daemon = Daemon({"log": {"level": "info", "format": "json"}}, secret | (environ or {}))
+        environ = {"DISCORD_TOKEN": "simulator"} | (dials.environ if dials else {})
+        self.daemon = Daemon({"log": {"level": "info", "format": "json"}}, environ)
+        self._dials, self.lasting_s = dials, lasting_s
         self.witness = Witness(self.daemon.config.redis_url)
         self.acknowledged: dict[str, int] = {}
         self.taken_at: tuple[int, ...] | None = None
@@ -83,12 +92,24 @@ class Stage:
         until(lambda: self.witness.seen, "a witness at work")
         self.sees_more()
 
-    def hurt(self, blow: Any) -> float:
-        """Strike; return how many seconds it then took to be well again."""
+    def turn(self, **dials: int) -> None:
+        """Set what the daemon believes of the clock and the disk: see `Dials.set`."""
+        assert self._dials is not None
+        self._dials.set(**dials)
+
+    def lasts_s(self, draw: random.Random, shortest_s: float, longest_s: float) -> float:
+        """Draw how long a fault lasts, unless that was given."""
+        drawn_s = draw.uniform(shortest_s, longest_s)
+        return drawn_s if self.lasting_s is None else self.lasting_s
+
+    def hurt(self, blow: Any, *, lasting: bool = False) -> float:
+        """Strike; return how many seconds it took to be well again: from the blow, or its end if it lasts."""
         self.note_acknowledged()
         before = self.last_id()
         struck = time.monotonic()
         blow()
+        if lasting:
+            struck = time.monotonic()
         self.well_again(before)
         took_s = time.monotonic() - struck
         if self.taken_at is not None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.crash.moved_clock import compiler
+from tests.crash.dials import compiler
 from tests.crash.runs import Run, carry_out
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow]
@@ -17,7 +17,7 @@ def told(outcome):
 
 
 # One daemon takes them all in turn: a start costs more than a fault.
-RUNNING = ("stop engine", "stop ingest", "stop parent", "lock", "limit", "flush")
+RUNNING = ("stop engine", "stop ingest", "stop parent", "gap", "invalid", "lock", "limit", "flush")
 # The ledger's first: it is rebuilt from a journal that is whole.
 DAMAGE = ("log", "page", "half", "zeros", "tear", "flip", "empty")
 
@@ -31,6 +31,14 @@ def test_files_damaged_under_a_daemon_that_was_killed_cost_no_row():
     assert told(carry_out(Run(",".join(DAMAGE), len(DAMAGE), SEED, SITTERS))) == []
 
 
-@pytest.mark.skipif(compiler() is None, reason="no C compiler to make the moved clock with")
+needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C compiler to make the dials with")
+
+
+@needs_compiler
 def test_a_wall_clock_that_is_moved_by_an_hour_or_a_day_moves_no_row():
     assert told(carry_out(Run("clock", 2, SEED, SITTERS))) == []
+
+
+@needs_compiler
+def test_on_a_disk_that_takes_half_a_second_to_sync_nothing_is_lost():
+    assert told(carry_out(Run("slow", 2, SEED, SITTERS))) == []
