@@ -60,6 +60,12 @@ class Connection:
         self._lost_at = at if self._stalled_from is None else self._stalled_from
         return True
 
+    def doubt(self, since: int) -> None:
+        """Note that what was read after ``since`` may be gone again: only a new session can tell."""
+        known = self._stalled_from if self.connected else self._lost_at
+        self._lost_at = since if known is None else min(since, known)
+        self.connected = self._replaying = False
+
     def awake(self, at: int) -> bool:
         """Note that the reader is at work; True while what it reads may have waited for it since a stall."""
         if self._awake_at is not None and at - self._awake_at >= STALL_MS and self._stalled_from is None:

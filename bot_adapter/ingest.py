@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,8 @@ log = structlog.get_logger(__name__)
 
 BEAT_S = 1.0
 
-Publish = Callable[[dict[str, Any]], None]
+# Returns since when entries of ours are missing in the journal: a moment for each hole that is known.
+Publish = Callable[[dict[str, Any]], Iterable[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Ingest:
         self._stopping = asyncio.Event()
         self._stopped = asyncio.Event()
         self._journal_full = False
+        self._holes: set[int] = set()  # that were seen to
 
     async def run(self) -> None:
         """Run until ``stop``. Raises ``FatalLogin``, after the last heartbeat like any other end."""
@@ -152,10 +154,19 @@ class Ingest:
     async def _publish_each_second(self, publish: Publish) -> None:
         while True:
             try:
-                await asyncio.to_thread(publish, self.report())
+                holes = await asyncio.to_thread(publish, self.report())
             except Exception as error:  # noqa: BLE001 - nobody's reading of the counters may end the ingest
                 log.debug("report_unpublished", error=str(error))
+            else:
+                await self._mend(set(holes))
             await asyncio.sleep(BEAT_S)
+
+    async def _mend(self, holes: set[int]) -> None:
+        """Have each shard tell anew how things stand, if what it told before is gone from the journal."""
+        if fresh := holes - self._holes:
+            self._holes |= fresh
+            for shard in self._shards:
+                await shard.renew(min(fresh))
 
     async def _stop_asked(self) -> None:
         await self._stopping.wait()

@@ -22,6 +22,7 @@ from engine.domain.inputs import (
     RolesChanged,
     VoiceStateChanged,
 )
+from engine.domain.views import iso
 from engine.storage.protocols import Appender
 
 log = structlog.get_logger(__name__)
@@ -158,6 +159,12 @@ class Intake:
         if self.connection.lose(at):
             log.warning("gateway_lost", shard_id=self.connection.shard_id, reason=reason)
             self._announce()
+
+    def doubt(self, since: int) -> None:
+        """Note that what was journaled after ``since`` may be missing."""
+        self.connection.doubt(since)
+        log.warning("journal_doubted", shard_id=self.connection.shard_id, since=iso(since))
+        self._announce()
 
 
 def _without(opt_out: frozenset[int], inputs: Iterable[InputT]) -> Iterator[InputT]:

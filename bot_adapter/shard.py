@@ -82,6 +82,7 @@ class Shard:
         self._sequence: int | None = None
         self._resume_url: str | None = None
         self._reachable = True
+        self._doubted = False
         self._resumes_in_vain = 0
         self._socket_class: type[GatewaySocket] = type("ShardSocket", (GatewaySocket,), {"owner": self})
 
@@ -104,6 +105,12 @@ class Shard:
         if self.socket is not None:
             await self.socket.close(code)
 
+    async def renew(self, since: int) -> None:
+        """Begin a new session, with snapshots: what was journaled after ``since`` may be missing."""
+        self.intake.doubt(since)
+        self._doubted = True
+        await self.close(4000)
+
     async def _live(self, client: Client) -> None:
         """Connect and read until something raises; whatever was opened is closed again."""
         self.socket = None
@@ -114,6 +121,8 @@ class Shard:
             # Not wait_for, which in Python 3.11 may swallow the cancellation that stops us.
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 socket = await self._open(client)
+            if self._doubted:  # meanwhile
+                raise TimeoutError("a new session is wanted")
             await run_together([_read(socket), self._watch(socket), _stay_awake(socket)])
         except asyncio.CancelledError:
             self.intake.connection.lose(self.intake.clock.now())
@@ -160,7 +169,10 @@ class Shard:
         self.intake.lost(self._lost_at(self.socket), reason)
         if isinstance(error, ConnectionClosed) and error.code in FATAL_CLOSES:
             raise FatalLogin(FATAL_CLOSES[error.code]) from error
-        if isinstance(error, ReconnectWebSocket) and not error.resume:
+        if self._doubted:
+            self._forget()
+            self._doubted = False
+        elif isinstance(error, ReconnectWebSocket) and not error.resume:
             self._forget()
             await self._pace.wait_after_refusal()
 

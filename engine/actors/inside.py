@@ -1,5 +1,6 @@
 """What others may look at of a running partition, from any thread."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ from engine.storage.protocols import Commit, Journal, Record
 
 log = structlog.get_logger(__name__)
 
+HOLES_TOLD = 64
+
 
 class PartitionStats:
     """Counters that others may read at any time."""
@@ -25,6 +28,7 @@ class PartitionStats:
         self.batches = 0
         self.duplicates = 0
         self.missing = 0
+        self.holes: deque[tuple[str, int]] = deque(maxlen=HOLES_TOLD)  # as of ``Admission``, the newest
         self.late = 0
         self.corrupt = 0
         self.dead_letters = 0
@@ -41,6 +45,7 @@ class PartitionStats:
         self.batches += 1
         self.duplicates += admission.duplicates
         self.missing += admission.missing
+        self.holes += admission.holes
         self.late += admission.late
         self.corrupt += sum(record.entry is None for record in records)
         self.dead_letters += len(commit.dead_letters)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from engine.config import Config
 
 FAILED, UNUSABLE = 1, 2
-INGEST_STATUS = "ingest"
+INGEST_STATUS, ENGINE_STATUS = "ingest", "engine"
 WRITER_CLOSE_S = 2.0
 
 

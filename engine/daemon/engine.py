@@ -3,7 +3,7 @@
 import gc
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +14,7 @@ from engine.daemon.backups import needed_after, overview, samples, sound_ledger,
 from engine.daemon.badges import start_badges
 from engine.daemon.clock import await_lead, lead_clock, now
 from engine.daemon.common import FAILED, WRITER_CLOSE_S, source_of, stop_on_signals, writer
+from engine.daemon.holes import HoleTeller
 from engine.daemon.lookups import active_events, lookups, mirrors
 from engine.daemon.notices import start_notices
 from engine.daemon.trackers import load_trackers, rules, start_trackers
@@ -90,8 +91,10 @@ def main(config: "Config") -> int:
             backups,
         )
         _start_api(config, engine, beside, stack)
+        holes = stack.enter_context(closing(HoleTeller(config.redis_url)))
         while not stopping.wait(CHECK_EVERY_S):
             beat()
+            holes.tell(hole for inside in engine.inside for hole in inside.stats.holes.copy())
             engine.check()
             if engine.failed.is_set():
                 log.error("engine_ends", reason=engine.reason)

@@ -36,7 +36,7 @@ from engine.domain.tracking import SubjectKind
 
 START = "0-0"  # the id before a stream's first entry
 
-_NOTHING = (-1, 0)  # taken of a source yet; its first number is 1
+_NOTHING = -1  # taken of a source yet; its first number is 1
 
 RecordT = TypeVar("RecordT")
 
@@ -70,7 +70,8 @@ class Admission(Struct, Generic[RecordT]):
     ``asked``: what concerns events, in order. ``forgets``: what becomes of a request to forget someone.
     ``retrials``: requests to take again what was refused; each must be a batch of its own.
     ``beat``: the connections were told of. ``missing``: entries that the numbers of those that came say there
-    were, and that were lost or could not be read.
+    were, and that were lost or could not be read. ``holes``: the life of the writer that each hole is in, and
+    the moment of what was taken before it.
     """
 
     state: PartitionState
@@ -82,6 +83,7 @@ class Admission(Struct, Generic[RecordT]):
     beat: bool = False
     duplicates: int = 0
     missing: int = 0
+    holes: list[tuple[str, int]] = []
     late: int = 0
 
 
@@ -103,14 +105,9 @@ def admit(
     admission: Admission[RecordT] = Admission(state, {}, [], set())
     shares = admission.shares
     for entry, record in entries:
-        source, what = entry.source, entry.input
-        taken = sources.get(source, _NOTHING)[0]
-        if entry.seq <= taken:
-            admission.duplicates += 1
+        if not _is_new(admission, sources, entry, now):
             continue
-        admission.missing += 0 if entry.seq == taken + 1 else entry.seq - max(taken, 0) - 1
-        sources[source] = (entry.seq, what.at)
-        admission.sources_changed.add(source)
+        what = entry.input
         now = max(now, what.at)
         if isinstance(what, Heartbeat):
             connections, admission.beat = gateway.beat(connections, what.shards), True
@@ -137,6 +134,22 @@ def admit(
     forgotten = forgetting.kept(forgotten, now - rules.forgotten_ms)
     admission.state = PartitionState(cursor, now, sources, connections, forgotten)
     return admission
+
+
+def _is_new(
+    admission: Admission[RecordT], sources: dict[str, tuple[int, int]], entry: Entry, now: int
+) -> bool:
+    """Note an entry as its source's last; False if it, or a later one, was taken before."""
+    taken, taken_at = sources.get(entry.source, (_NOTHING, now))
+    if entry.seq <= taken:
+        admission.duplicates += 1
+        return False
+    if entry.seq != taken + 1 and (lost := entry.seq - max(taken, 0) - 1):
+        admission.missing += lost
+        admission.holes.append((entry.source, taken_at))
+    sources[entry.source] = (entry.seq, entry.input.at)
+    admission.sources_changed.add(entry.source)
+    return True
 
 
 def _of_guild(

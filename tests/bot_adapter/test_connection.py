@@ -47,6 +47,23 @@ def test_a_replay_cut_short_still_counts_from_the_first_loss(connection):
     assert connection.replayed_from == 20
 
 
+def test_what_was_read_and_is_gone_again_was_missed_until_the_next_session(connection):
+    connection.begin()
+    connection.doubt(20)
+    assert connection.beat(30) == ShardBeat(3, "life/3/1", connected=False, alive_at=20)
+    assert not connection.lose(31), "it is lost by now"
+    connection.begin()
+    assert connection.beat(40) == ShardBeat(3, "life/3/2", connected=True, alive_at=40)
+
+
+@pytest.mark.parametrize(("since", "alive_at"), [(10, 10), (25, 20)])
+def test_a_doubt_takes_no_loss_back(connection, since, alive_at):
+    connection.begin()
+    connection.lose(20)
+    connection.doubt(since)
+    assert connection.beat(30).alive_at == alive_at
+
+
 def test_a_new_session_has_a_new_name_and_replays_nothing(connection):
     connection.begin()
     connection.lose(20)

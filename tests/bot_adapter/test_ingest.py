@@ -39,6 +39,29 @@ async def test_an_end_is_not_missed_just_as_the_connection_comes_to_stand(start_
     assert task.cancelled()
 
 
+async def test_what_is_missing_in_the_journal_is_asked_for_anew_once(place, start_ingest, journal):
+    holes, publications = [], []
+
+    def publish(report):
+        publications.append(report)
+        return holes
+
+    await start_ingest(publish=publish)
+    await journal.until(lambda: journal.snapshots)
+    place.join()
+    await journal.until(lambda: journal.voice)
+    since = journal.snapshots[0].at
+    holes.append(since)
+    snapshot = await journal.until(lambda: len(journal.snapshots) > 1 and journal.snapshots[1])
+    assert snapshot.connection == "life/0/2"
+    assert [it.user_id for it in snapshot.voice_states] == [place.people[0]]
+    old = [it for beat in journal.of(Heartbeat) for it in beat.shards if it.connection == "life/0/1"]
+    assert (old[-1].connected, old[-1].alive_at) == (False, since)
+    told = len(publications)
+    await journal.until(lambda: len(publications) > told + 1)
+    assert publications[-1]["identifies"] == 2
+
+
 async def test_what_it_did_is_published_each_second(server, place, start_ingest, journal):
     reports = []
 
