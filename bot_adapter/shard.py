@@ -114,6 +114,9 @@ class Shard:
     async def _live(self, client: Client) -> None:
         """Connect and read until something raises; whatever was opened is closed again."""
         self.socket = None
+        if self._doubted:
+            self._forget()
+            self._doubted = False
         if self._session_id is None:
             await self._pace.wait()
         code = 4000  # any code but 1000 and 1001 keeps the session for a RESUME
@@ -169,10 +172,7 @@ class Shard:
         self.intake.lost(self._lost_at(self.socket), reason)
         if isinstance(error, ConnectionClosed) and error.code in FATAL_CLOSES:
             raise FatalLogin(FATAL_CLOSES[error.code]) from error
-        if self._doubted:
-            self._forget()
-            self._doubted = False
-        elif isinstance(error, ReconnectWebSocket) and not error.resume:
+        if isinstance(error, ReconnectWebSocket) and not error.resume:
             self._forget()
             await self._pace.wait_after_refusal()
 

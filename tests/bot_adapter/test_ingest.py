@@ -62,6 +62,24 @@ async def test_what_is_missing_in_the_journal_is_asked_for_anew_once(place, star
     assert publications[-1]["identifies"] == 2
 
 
+async def test_a_hole_that_is_told_of_while_the_gateway_is_away_ends_in_a_new_session_too(
+    server, place, start_ingest, journal
+):
+    holes = []
+    ingest, _ = await start_ingest(publish=lambda _: holes)
+    await journal.until(lambda: journal.snapshots)
+    server.faults.refuse_gateway(seconds=2.5)
+    server.gateway.drop()
+    await journal.until(lambda: ingest.counters.reconnects)
+    place.join()
+    holes.append(journal.snapshots[0].at)
+    snapshot = await journal.until(lambda: len(journal.snapshots) > 1 and journal.snapshots[1])
+    assert [it.user_id for it in snapshot.voice_states] == [place.people[0]]
+    assert (ingest.counters.resumes, snapshot.connection) == (0, "life/0/2")
+    old = [it for beat in journal.of(Heartbeat) for it in beat.shards if it.connection == "life/0/1"]
+    assert old[-1].alive_at == holes[0]
+
+
 async def test_what_it_did_is_published_each_second(server, place, start_ingest, journal):
     reports = []
 
