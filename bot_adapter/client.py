@@ -15,7 +15,7 @@ from discord.http import Route
 
 from bot_adapter.backoff import Backoff
 from bot_adapter.gateway import GatewaySocket
-from bot_adapter.shard import BAD_TOKEN, RETRY_BASE_S, RETRY_LIMIT_S, FatalLogin, Shard
+from bot_adapter.shard import AWAY_LIMIT_S, BAD_TOKEN, RETRY_BASE_S, FatalLogin, Shard
 from bot_adapter.tasks import run_together
 
 log = structlog.get_logger(__name__)
@@ -63,7 +63,7 @@ class _StayingConnected(discord.Client):
         """Log in, trying until Discord answers. Raises ``FatalLogin`` if it refuses the token."""
         if not (token.isascii() and token.isprintable()):
             raise FatalLogin(BAD_TOKEN)  # no HTTP header could carry it
-        backoff = Backoff(RETRY_BASE_S, RETRY_LIMIT_S)
+        backoff = Backoff(RETRY_BASE_S, AWAY_LIMIT_S)
         while True:
             try:
                 return await super().login(token)

@@ -22,6 +22,8 @@ SESSION_TIMEOUT_S = 120.0
 AWAKE_EVERY_S = 0.25
 # Discord allows 1000 IDENTIFYs a day: at this limit a bot that is thrown out each time makes under 1000.
 RETRY_BASE_S, RETRY_LIMIT_S = 1.0, 120.0
+# A try that never reaches the gateway spends none of them; each second until the next one is not watched.
+AWAY_LIMIT_S = 15.0
 STABLE_AFTER_S = 120.0
 # A session whose RESUMEs come to nothing is given up for a fresh one.
 RESUMES_IN_VAIN = 5
@@ -88,7 +90,7 @@ class Shard:
 
     async def run(self, client: Client) -> NoReturn:
         """Stay connected until cancelled. Raises ``FatalLogin``."""
-        backoff = Backoff(RETRY_BASE_S, RETRY_LIMIT_S)
+        refused, away = Backoff(RETRY_BASE_S, RETRY_LIMIT_S), Backoff(RETRY_BASE_S, AWAY_LIMIT_S)
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
@@ -97,8 +99,10 @@ class Shard:
             except Exception as error:  # noqa: BLE001 - no failure of one connection may end the client
                 await self._survive(error)
             if loop.time() - began >= STABLE_AFTER_S:
-                backoff.reset()
-            await asyncio.sleep(backoff.next_delay_s())
+                refused.reset()
+            if self._reachable:
+                away.reset()
+            await asyncio.sleep((refused if self._reachable else away).next_delay_s())
 
     async def close(self, code: int = 1000) -> None:
         """Close the connection, if there is one."""

@@ -116,6 +116,21 @@ async def test_a_connection_that_went_silent_was_alive_until_its_last_frame(
     assert last_frame_at <= lost[0].alive_at < last_frame_at + 300
 
 
+async def test_a_gateway_that_is_away_is_tried_again_soon_however_often_it_was_tried(
+    server, place, start_ingest, journal, monkeypatch
+):
+    """No try spends an IDENTIFY: what is waited for longer is only time that nobody watches."""
+    monkeypatch.setattr(shard, "AWAY_LIMIT_S", 0.05)
+    monkeypatch.setattr(shard, "RETRY_BASE_S", 3600.0)
+    ingest, _ = await start_ingest()
+    await journal.until(lambda: journal.snapshots)
+    server.faults.refuse_gateway(seconds=0.5)
+    server.gateway.drop()
+    place.join()
+    await journal.until(lambda: ingest.counters.resumes == 1)
+    assert journal.channels_by_update == [place.rooms[0]]
+
+
 async def test_a_session_that_does_not_come_about_is_tried_again(server, start_ingest, journal, monkeypatch):
     monkeypatch.setattr(shard, "SESSION_TIMEOUT_S", 0.2)
     server.gateway.pause()
