@@ -8,6 +8,7 @@ from engine.actors.pool import Dispatcher, Inbox
 from engine.actors.rounds import Describe, Round, Share, Take
 from engine.actors.supervisor import ChildFailed, Lifted, Quarantined
 from engine.domain.effects import Effect
+from engine.domain.tracker_effects import WakeAt
 from engine.storage.protocols import StorageBusy
 
 if TYPE_CHECKING:
@@ -62,6 +63,18 @@ class Backing(NamedTuple):
     beat: Callable[[], None]
 
 
+class Kind(NamedTuple):
+    """What tells one kind of children from another.
+
+    ``name`` is the first part of theirs, ``start`` makes the actor of an id, ``at_of`` tells the partition's
+    time as of an item: a batch that catches up may hold hours.
+    """
+
+    name: str
+    start: "Callable[[int], pykka.ActorRef[Any]]"
+    at_of: Callable[[Any], int]
+
+
 class _Child:
     __slots__ = ("ref", "used_at")
 
@@ -71,24 +84,21 @@ class _Child:
 
 
 class ChildActors:
-    """Belongs to the partition's thread. A child may be loaded only where all it did before is committed.
-
-    ``kind`` is the first part of their names, ``start`` makes the actor of an id.
-    """
+    """Belongs to the partition's thread. A child may be loaded only where all it did before is committed."""
 
     def __init__(
         self,
-        kind: str,
-        start: "Callable[[int], pykka.ActorRef[Any]]",
+        kind: Kind,
         dispatcher: Dispatcher,
         supervisor: "pykka.ActorRef[Any]",
         backing: Backing,
     ) -> None:
-        self._kind, self._start = kind, start
+        self._kind, self._start, self._at_of = kind
         self._dispatcher, self._supervisor = dispatcher, supervisor
         self._backing = backing
         self._children: dict[int, _Child] = {}
         self._quarantined: dict[int, str] = {}
+        self._spared: int | None = None
         self._recovered = (
             False  # in the batch before: an actor may be missing whose effects are not committed
         )
@@ -119,18 +129,14 @@ class ChildActors:
         Raises ``StorageError`` where the ledger cannot tell a child's state, ``StorageBusy`` only when the
         daemon stops. The batch must then not be committed, nor another be taken.
         """
-        outcome = Outcome()
-        if self._recovered:
-            self._backing.drain()
-            self._recovered = False
-        if self._quarantined:
-            shares = self._withhold(shares, outcome)
-        if not shares:
-            return outcome
-        failed = self._feed(shares, now, outcome)
-        for key, reason in failed.items():
-            self._recover(key, shares[key], now, reason, outcome)
-        return outcome
+        try:
+            return self._take(shares, now)
+        finally:
+            self._spared = None
+
+    def spare(self, key: int) -> None:
+        """Let a child's failures in the next batch spend no restart: it is given again what it refused."""
+        self._spared = key
 
     def quarantined(self) -> set[int]:
         """Return the children whose share is withheld."""
@@ -158,6 +164,20 @@ class ChildActors:
         for key in idle:
             self.end(key)
         return len(idle)
+
+    def _take(self, shares: dict[int, list[Any]], now: int) -> Outcome:
+        outcome = Outcome()
+        if self._recovered:
+            self._backing.drain()
+            self._recovered = False
+        if self._quarantined:
+            shares = self._withhold(shares, outcome)
+        if not shares:
+            return outcome
+        failed = self._feed(shares, now, outcome)
+        for key, reason in failed.items():
+            self._recover(key, shares[key], now, reason, outcome)
+        return outcome
 
     def _feed(self, shares: dict[int, list[Any]], now: int, outcome: Outcome) -> dict[int, str]:
         failed: dict[int, str] = {}
@@ -213,7 +233,7 @@ class ChildActors:
         self._recovered = True
         self._backing.drain()
         del self._children[key]
-        if self._may_restart(key, reason, now):
+        if self._may_restart(key, reason, self._at_of(share[0])):
             effects = self._take_alone(key, share, now, outcome)
             outcome.effects.append((key, effects))
         else:
@@ -228,12 +248,13 @@ class ChildActors:
             error = self._try_alone(key, taken, item, now, effects)
             if error is None:
                 taken.append(item)
-            elif is_spent or self._may_restart(key, error, now):
+            elif is_spent or self._may_restart(key, error, self._at_of(item)):
                 outcome.refused.append(Refused(key, item[2], error))
                 is_spent = False
             else:
                 self._quarantine(key, share[index:], error, outcome)
                 break
+        effects.sort(key=lambda it: type(it) is WakeAt)  # the last one behind all others, as in one step
         return effects
 
     def _quarantine(self, key: int, rest: list[Any], reason: str, outcome: Outcome) -> None:
@@ -261,5 +282,7 @@ class ChildActors:
         return self._feed({key: list(taken)}, now, Outcome())
 
     def _may_restart(self, key: int, reason: str, now: int) -> bool:
+        if key == self._spared:
+            return True
         failed = ChildFailed(f"{self._kind}:{key}", reason, now)
         return bool(self._supervisor.ask(failed, timeout=ASK_TIMEOUT_S))

@@ -4,11 +4,12 @@ Goes after the guilds: what they did in the batch is what their active events fo
 """
 
 from collections.abc import Container, Iterable, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from engine.actors.children import Backing, ChildActors, Outcome
+from engine.actors.children import Backing, ChildActors, Kind, Outcome
 from engine.actors.deadlines import Deadlines
 from engine.actors.event import EventActor
 from engine.actors.shared import Shared
@@ -50,7 +51,8 @@ class Events:
         def start(event_id: int) -> "pykka.ActorRef[Any]":
             return EventActor.start_on(shared.dispatcher, event_id, self._guild_of[event_id], ledger, rules)
 
-        self.children = ChildActors("event", start, shared.dispatcher, shared.supervisor, backing)
+        kind = Kind("event", start, itemgetter(1))
+        self.children = ChildActors(kind, shared.dispatcher, shared.supervisor, backing)
 
     def begin(self) -> None:
         """Learn from the ledger which events are open."""

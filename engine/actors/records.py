@@ -121,7 +121,7 @@ def dead_letters(records: list[Record], refused: list[Refusal], state: Partition
 def _refused(guild_id: int | None, actor: str, no: Refused, state: PartitionState) -> Iterator[DeadLetter]:
     if no.record is None:  # of no entry of its own: its event is mended by the next score
         log.error("event_lost_facts", event_id=no.key, reason=no.reason)
-    else:
+    elif no.record.raw:  # else a follower of a letter that is retried: it has, or had, its own entry
         raw = blotted(no.record.entry, no.record.raw, state.forgotten)
         yield DeadLetter(no.record.journal_id, guild_id, raw, no.reason, state.now, actor)
 

@@ -82,6 +82,8 @@ class Retrial:
         again = letters
         if request.actor.startswith("guild:"):
             again = list(self._with_followers(request.guild_id, letters, until, admission.state))
+        kind, _, number = request.actor.partition(":")
+        self._children[kind].spare(int(number))
         self._admitting(request, admission).let_in(again)
         return Again(request, letters, _as_of(letters))
 

@@ -146,7 +146,8 @@ def _is_new(
         return False
     if entry.seq != taken + 1 and (lost := entry.seq - max(taken, 0) - 1):
         admission.missing += lost
-        admission.holes.append((entry.source, taken_at))
+        # A ledger that is new knows of no moment before.
+        admission.holes.append((entry.source, taken_at or entry.input.at))
     sources[entry.source] = (entry.seq, entry.input.at)
     admission.sources_changed.add(entry.source)
     return True

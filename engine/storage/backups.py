@@ -69,6 +69,7 @@ class Backups:
         self._thread = threading.Thread(target=self._run, name="backups", daemon=True)
         self.stats = BackupStats()
         self._needed: Mapping[int, Standing] = {}
+        self._newest: tuple[Path, int] | None = None  # and when by the clock
         remove_partial(folder)
         self._note(backups_in(folder))
 
@@ -90,8 +91,10 @@ class Backups:
         """Make a backup now, then remove the old ones. Raises ``StorageError``."""
         known = backups_in(self._folder)
         # Whatever the clock does, the newest has the last name.
-        at = max(self._now(), moment_of(known[0]) + 1 if known else 0)
+        now = self._now()
+        at = max(now, moment_of(known[0]) + 1 if known else 0)
         backup = back_up(self._ledger, new_name(self._folder, at), at, self._stopping.wait)
+        self._newest = backup.path, now
         forgotten = _forgotten(backup.path)
         for number, older in enumerate(known, start=1):
             if number >= self._keep or (forgotten and not _knows(older, forgotten)):
@@ -102,7 +105,10 @@ class Backups:
     def due(self) -> bool:
         """Say whether it is time for the next one."""
         known = backups_in(self._folder)
-        if not known or not 0 <= self._now() - moment_of(known[0]) < self._every_ms:
+        if not known:
+            return True
+        last_at = self._newest[1] if self._newest and self._newest[0] == known[0] else moment_of(known[0])
+        if not 0 <= self._now() - last_at < self._every_ms:
             return True
         forgotten = _forgotten(self._ledger)
         return bool(forgotten) and not all(_knows(it, forgotten) for it in known)

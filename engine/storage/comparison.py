@@ -104,7 +104,8 @@ class Comparison:
         with self._snapshot(ledger) as connection:
             opened = {it.event_id for it in find_open_events(connection) if self._has(it.guild_id)}
         with away_as_connection_error(self._url):
-            indexed = {int(it): int(of) for it, of in self._client.hscan_iter(INDEX, count=1_000)}
+            pairs = self._client.hscan_iter(INDEX, count=1_000)
+            indexed = {int(it): int(of) for it, of in pairs if it.isdigit() and of.isdigit()}
         mine = {it for it, guild_id in indexed.items() if self._has(guild_id)}
         for event_id in sorted(opened | mine):
             with self._snapshot(ledger) as connection:

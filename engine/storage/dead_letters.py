@@ -6,8 +6,10 @@ from engine.storage.journal import entry_id, read_entry
 from engine.storage.protocols import Commit, Letter, Quarantine
 
 _SAVE = """
-    INSERT OR REPLACE INTO deadletter ("partition", journal_id, guild_id, raw, reason, at, actor)
+    INSERT INTO deadletter ("partition", journal_id, guild_id, raw, reason, at, actor)
     VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT ("partition", journal_id, actor)
+    DO UPDATE SET raw = excluded.raw, reason = excluded.reason, retried_at = NULL
 """
 _RETRIED = """
     UPDATE deadletter SET retried_at = ? WHERE "partition" = ? AND journal_id = ? AND actor = ?

@@ -118,9 +118,9 @@ class RedisLiveState:
         """Yield this partition's guilds that have open sessions."""
         with away_as_connection_error(self._url):
             for key in self._client.scan_iter(f"{PREFIX}[0-9]*", count=1_000):
-                guild_id = int(key.removeprefix(PREFIX.encode()))
-                if partition_of(guild_id, self._partitions) == self._partition:
-                    yield guild_id
+                text = key.removeprefix(PREFIX.encode())
+                if text.isdigit() and partition_of(int(text), self._partitions) == self._partition:
+                    yield int(text)
 
     def read(self, guild_id: int) -> dict[int, LiveSession]:
         """Return a guild's open sessions by user. Raises ``StorageError`` where a value is not ours."""

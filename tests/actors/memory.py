@@ -87,7 +87,9 @@ class MemoryLedger:
         return written
 
     def _take_letters(self, commit: Commit) -> None:
-        self.letters |= {it.journal_id: it for it in commit.dead_letters}
+        for it in commit.dead_letters:
+            known = self.letters.get(it.journal_id, it)
+            self.letters[it.journal_id] = it._replace(at=known.at)
         for journal_id, _ in commit.retried:
             self.retried[journal_id] = self.letters.pop(journal_id)
         for actor in commit.lifted:

@@ -38,7 +38,7 @@ def test_an_entry_appended_twice_is_let_in_once_even_in_a_later_batch():
 def test_numbers_that_never_came_are_counted_as_missing():
     first = admitted(Entry("a", 3, removed(10)), Entry("b", 1, removed(10)), Entry("a", 4, removed(11)))
     assert first.missing == 2
-    assert first.holes == [("a", 0)], "nothing was taken before"
+    assert first.holes == [("a", 10)], "nothing was taken before"
     second = admitted(Entry("a", 4, removed(11)), Entry("a", 9, removed(12)), state=first.state)
     assert second.missing == 4
     assert second.holes == [("a", 11)], "since the last that was taken of it"
