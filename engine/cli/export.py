@@ -1,5 +1,6 @@
 """``rollcall export``: sessions or participants as CSV or JSON, as they are read: never all in memory."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -109,3 +110,5 @@ def _write(table: "Table", form: str, output: Path | None, *, excel: bool) -> No
         else:
             rows = chain.from_iterable(map(table.rows, table.items))
             write_csv(file, table.titles, rows, excel=excel)
+    if table.remark:
+        print(table.remark, file=sys.stderr)

@@ -13,19 +13,24 @@ from engine.domain.ids import parse_person
 
 
 class Table(NamedTuple):
-    """Items as JSON has them, and each one's ``rows`` under ``titles`` as CSV has them."""
+    """Items as JSON has them, and each one's ``rows`` under ``titles`` as CSV has them.
+
+    ``remark``: where there are none, which id is unknown, if one is.
+    """
 
     items: Iterator[Row]
     titles: Sequence[str]
     rows: Callable[[Row], Iterable[Sequence[str]]]
+    remark: str | None = None
 
 
 def sessions(records: Records, wanted: Wanted, write: Clock | None) -> Table:
-    """Read sessions, the latest join first. Raises ``Failure`` where an id is unknown."""
+    """Read sessions, the latest join first."""
     if wanted.event is not None:
         wanted = replace(wanted, event=event_id(records, wanted.event))
-    items = (in_zone(row, write) for row in found_sessions(records, wanted, None))
-    return Table(items, columns.SESSION_TITLES, lambda item: [columns.session_cells(item)])
+    found, unknown = found_sessions(records, wanted, None)
+    items = (in_zone(row, write) for row in found)
+    return Table(items, columns.SESSION_TITLES, lambda item: [columns.session_cells(item)], unknown)
 
 
 def participants(records: Records, wanted: Wanted, write: Clock | None, *, intervals: bool) -> Table:

@@ -98,13 +98,11 @@ def engine(client: EngineClient) -> Records:
     return EngineRecords(client)
 
 
-def found_sessions(records: Records, wanted: Wanted, limit: int | None) -> Iterator[Row]:
-    """Start reading; where nothing is found, because an id is unknown, raise ``Failure``."""
+def found_sessions(records: Records, wanted: Wanted, limit: int | None) -> tuple[Iterator[Row], str | None]:
+    """Start reading; beside the sessions: where there are none, which id is unknown, if one is."""
     rows = records.sessions(wanted, page_of(limit))
     first = next(rows, None)
-    if first is None and (line := _unknown(records, wanted)):
-        raise Failure(line)
-    return rows if first is None else chain([first], rows)
+    return (rows, _unknown(records, wanted)) if first is None else (chain([first], rows), None)
 
 
 def page_of(limit: int | None) -> int:
@@ -113,13 +111,25 @@ def page_of(limit: int | None) -> int:
 
 
 def _unknown(records: Records, wanted: Wanted) -> str | None:
-    """Say which id of ``wanted`` no session has at all, or None."""
+    """Say which id of ``wanted`` no session has at all, or None. An event may be one that nobody came to."""
     nothing = Wanted()
     for kind in ("guild", "user", "channel", "event"):
         value = getattr(wanted, kind)
-        if value and next(records.sessions(replace(nothing, **{kind: value}), 1), None) is None:
+        if value is None or next(records.sessions(replace(nothing, **{kind: value}), 1), None) is not None:
+            continue
+        if kind != "event" or not _is_event(records, value):
             return f"no session of {kind} {value} in the ledger"
     return None
+
+
+def _is_event(records: Records, event_id: str) -> bool:
+    try:
+        records.event(event_id)
+    except NoEngine:
+        raise
+    except Failure:
+        return False
+    return True
 
 
 class Names(NamedTuple):

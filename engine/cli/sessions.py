@@ -43,6 +43,7 @@ def sessions(  # noqa: PLR0913, PLR0917  # one parameter for each option of the 
     config: ConfigFile = None,
 ) -> int:
     """List voice sessions, open and past, the latest join first. Works without a running daemon too."""
+    from engine.cli.failure import Failure
     from engine.cli.records import Wanted, found_sessions, source
     from engine.cli.writing import write_array
     from engine.config import load
@@ -50,9 +51,13 @@ def sessions(  # noqa: PLR0913, PLR0917  # one parameter for each option of the 
     wanted = Wanted(guild, user, channel, event, *window(since, until), status, spans)
     limit = table_limit(limit, everything=everything, as_json=as_json)
     loaded = load(config)
-    rows = found_sessions(source(loaded), wanted, limit)
+    rows, unknown = found_sessions(source(loaded), wanted, limit)
     if as_json:
         write_array(sys.stdout, islice(rows, limit))
+        if unknown:
+            print(unknown, file=sys.stderr)
+    elif unknown:
+        raise Failure(unknown)
     else:
         _print_table(loaded, list(islice(rows, limit)), more=next(rows, None) is not None)
     return 0

@@ -112,12 +112,20 @@ def test_sessions_in_json_are_those_of_the_list(export, rollcall):
 
 
 @pytest.mark.usefixtures("evening_held")
-def test_an_unknown_id_is_named_and_nothing_is_written(rollcall, folder):
-    for arguments, line in [
-        (["sessions", "--guild", "404"], "no session of guild 404 in the ledger"),
-        (["participants", "--event", "404"], "no event has the id 404"),
-    ]:
-        code, out, err = rollcall("export", *arguments, "--output", "out.csv")
-        assert (code, out, err) == (1, "", f"rollcall: {line}\n")
-        assert rollcall("export", *arguments)[1] == ""
+def test_sessions_of_an_unknown_id_are_none_and_the_id_is_named(rollcall, export, folder):
+    told = 0, "", "no session of guild 404 in the ledger\n"
+    assert rollcall("export", "sessions", "--guild", "404", "--output", "out.csv") == told
+    code, out, err = rollcall("export", "sessions", "--guild", "404")
+    assert (code, table(out), err) == (0, [], told[2])
+    assert (folder / "out.csv").read_bytes().decode() == out
+    assert out.startswith("session_id,")
+    assert rollcall("export", "sessions", "--guild", "404", "--format", "json") == (0, "[]\n", told[2])
+    assert export("sessions", "--event", "903", "--format", "json") == "[]\n"  # nobody came to it
+
+
+@pytest.mark.usefixtures("evening_held")
+def test_participants_of_an_unknown_event_are_refused_and_nothing_is_written(rollcall, folder):
+    arguments, refused = ["participants", "--event", "404"], "rollcall: no event has the id 404\n"
+    assert rollcall("export", *arguments, "--output", "out.csv") == (1, "", refused)
+    assert rollcall("export", *arguments) == (1, "", refused)
     assert {it.name for it in folder.iterdir()} == {"config.toml", "d"}

@@ -39,9 +39,16 @@ def test_every_filter_must_hold(rollcall, arguments, expected):
 
 @pytest.mark.usefixtures("source")
 @pytest.mark.parametrize("kind", ["guild", "user", "channel", "event"])
-def test_an_unknown_id_is_named(rollcall, kind):
-    code, out, err = rollcall("sessions", f"--{kind}", "404", "--json")
-    assert (code, out, err) == (1, "", f"rollcall: no session of {kind} 404 in the ledger\n")
+def test_an_unknown_id_is_named_and_is_an_empty_array_for_programs(rollcall, kind):
+    line = f"no session of {kind} 404 in the ledger\n"
+    assert rollcall("sessions", f"--{kind}", "404") == (1, "", f"rollcall: {line}")
+    assert rollcall("sessions", f"--{kind}", "404", "--json") == (0, "[]\n", line)
+
+
+@pytest.mark.usefixtures("evening_held")
+def test_an_event_that_nobody_came_to_is_not_unknown(rollcall):
+    assert rollcall("sessions", "--event", "903") == (0, "no sessions\n", "")
+    assert rollcall("sessions", "--event", "903", "--json") == (0, "[]\n", "")
 
 
 @pytest.mark.usefixtures("source", "_in_utc")

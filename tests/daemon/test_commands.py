@@ -99,6 +99,12 @@ def test_an_unknown_id_is_one_line_and_exit_1(daemon, arguments, said):
     assert said in line
 
 
+def test_an_unknown_id_is_an_empty_document_for_programs(daemon):
+    done = daemon.rollcall("sessions", "--user", UNKNOWN, "--json")
+    assert (done.returncode, done.stdout) == (0, "[]\n")
+    assert f"no session of user {UNKNOWN}" in done.stderr
+
+
 def test_an_ordered_restart_gives_a_new_process(daemon):
     before = daemon.pid("engine")
     done = daemon.rollcall("restart", "engine")
