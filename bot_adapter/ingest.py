@@ -23,8 +23,9 @@ log = structlog.get_logger(__name__)
 
 BEAT_S = 1.0
 
-# Returns since when entries of ours are missing in the journal: a moment for each hole that is known.
-Publish = Callable[[dict[str, Any]], Iterable[int]]
+# The connection in doubt, or our source for all of them, and since when entries of it are missing.
+Hole = tuple[str, int]
+Publish = Callable[[dict[str, Any]], Iterable[Hole]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ class Ingest:
         self._stopping = asyncio.Event()
         self._stopped = asyncio.Event()
         self._journal_full = False
-        self._holes: set[int] = set()  # that were seen to
+        self._seen_to: set[tuple[int, Hole]] = set()  # by shard
+        self._renewals: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
         """Run until ``stop``. Raises ``FatalLogin``, after the last heartbeat like any other end."""
@@ -78,6 +80,8 @@ class Ingest:
         try:
             await run_together(jobs)
         finally:
+            for renewal in self._renewals:
+                renewal.cancel()
             self._beat()
             await client.close()
             self._stopped.set()
@@ -158,15 +162,19 @@ class Ingest:
             except Exception as error:  # noqa: BLE001 - nobody's reading of the counters may end the ingest
                 log.debug("report_unpublished", error=str(error))
             else:
-                await self._mend(set(holes))
+                self._mend(list(holes))
             await asyncio.sleep(BEAT_S)
 
-    async def _mend(self, holes: set[int]) -> None:
-        """Have each shard tell anew how things stand, if what it told before is gone from the journal."""
-        if fresh := holes - self._holes:
-            self._holes |= fresh
-            for shard in self._shards:
-                await shard.renew(min(fresh))
+    def _mend(self, holes: list[Hole]) -> None:
+        """Have shards tell anew how things stand, if what they told before is gone from the journal."""
+        for number, shard in enumerate(self._shards):
+            mine = [it for it in holes if f"{shard.intake.connection.name}/".startswith(f"{it[0]}/")]
+            fresh = {(number, it) for it in mine} - self._seen_to
+            if fresh:
+                self._seen_to |= fresh
+                since = min(since for _, (_, since) in fresh)
+                self._renewals.append(asyncio.create_task(shard.renew(since)))
+        self._renewals = [it for it in self._renewals if not it.done()]
 
     async def _stop_asked(self) -> None:
         await self._stopping.wait()

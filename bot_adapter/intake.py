@@ -163,6 +163,7 @@ class Intake:
     def doubt(self, since: int) -> None:
         """Note that what was journaled after ``since`` may be missing."""
         self.connection.doubt(since)
+        self._names.forget()
         log.warning("journal_doubted", shard_id=self.connection.shard_id, since=iso(since))
         self._announce()
 

@@ -52,6 +52,10 @@ class ToldNames:
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
+    def forget(self) -> None:
+        """Have every name told again: those that were told may be gone."""
+        self._young, self._old = {}, {}
+
     def is_news(self, at: int, key: Key, name: str) -> bool:
         """Say whether a name has to be told ``at`` (ms UTC)."""
         if at >= self._until:

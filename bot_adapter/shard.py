@@ -84,7 +84,7 @@ class Shard:
         self._sequence: int | None = None
         self._resume_url: str | None = None
         self._reachable = True
-        self._doubted = False
+        self._doubted = self._has_turn = False
         self._resumes_in_vain = 0
         self._socket_class: type[GatewaySocket] = type("ShardSocket", (GatewaySocket,), {"owner": self})
 
@@ -110,19 +110,25 @@ class Shard:
             await self.socket.close(code)
 
     async def renew(self, since: int) -> None:
-        """Begin a new session, with snapshots: what was journaled after ``since`` may be missing."""
-        self.intake.doubt(since)
-        self._doubted = True
-        await self.close(4000)
+        """Begin a new session, with snapshots: what was journaled after ``since`` may be missing.
+
+        Not before it is our turn to IDENTIFY, and only if there is no new one by then.
+        """
+        name = self.intake.connection.name
+        await self._pace.wait()
+        if self.intake.connection.name == name:
+            self._doubted = self._has_turn = True
+            self.intake.doubt(since)
+            await self.close(4000)
 
     async def _live(self, client: Client) -> None:
         """Connect and read until something raises; whatever was opened is closed again."""
         self.socket = None
         if self._doubted:
             self._forget()
-            self._doubted = False
-        if self._session_id is None:
+        if self._session_id is None and not self._has_turn:
             await self._pace.wait()
+        self._doubted = self._has_turn = False
         code = 4000  # any code but 1000 and 1001 keeps the session for a RESUME
         try:
             # Not wait_for, which in Python 3.11 may swallow the cancellation that stops us.

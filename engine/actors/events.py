@@ -4,7 +4,6 @@ Goes after the guilds: what they did in the batch is what their active events fo
 """
 
 from collections.abc import Container, Iterable, Sequence
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -51,7 +50,7 @@ class Events:
         def start(event_id: int) -> "pykka.ActorRef[Any]":
             return EventActor.start_on(shared.dispatcher, event_id, self._guild_of[event_id], ledger, rules)
 
-        kind = Kind("event", start, itemgetter(1))
+        kind = Kind("event", start, lambda it: it[1])
         self.children = ChildActors(kind, shared.dispatcher, shared.supervisor, backing)
 
     def begin(self) -> None:

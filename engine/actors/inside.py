@@ -28,7 +28,7 @@ class PartitionStats:
         self.batches = 0
         self.duplicates = 0
         self.missing = 0
-        self.holes: deque[tuple[str, int]] = deque(maxlen=HOLES_TOLD)  # as of ``Admission``, the newest
+        self.holes: deque[tuple[str, int]] = deque(maxlen=HOLES_TOLD)  # as of ``Admission``, the last
         self.late = 0
         self.corrupt = 0
         self.dead_letters = 0
@@ -67,6 +67,15 @@ class Inside(NamedTuple):
     journal: Journal
     halt: Callable[[], None]
     reconciler: Reconciler
+
+    def holes(self) -> list[tuple[str, int]]:
+        """Return the connections that are in doubt, and the writers' lives, each with since when."""
+        doubted = [
+            (name, it.doubted_at)
+            for name, it in self.stats.state.connections.items()
+            if it.connected and it.doubted_at is not None
+        ]
+        return doubted + list(self.stats.holes.copy())
 
     def stuck(self) -> list[str]:
         """Return which of its threads have been silent for too long, a line each."""

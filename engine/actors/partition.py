@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
 import pykka
@@ -91,7 +90,7 @@ class Partition(pykka.ThreadingActor):
         def start(guild_id: int) -> "pykka.ActorRef[Any]":
             return GuildActor.start_on(dispatcher, guild_id, self._load, rules, shared.published.guild)
 
-        self.guilds = ChildActors(Kind("guild", start, itemgetter(3)), dispatcher, supervisor, backing)
+        self.guilds = ChildActors(Kind("guild", start, lambda it: it[3]), dispatcher, supervisor, backing)
         self.events = Events(shared, backing, stores.ledger, rules)
         self.alarms = Alarms(rules.tracking)
         self._retrial = Retrial(stores, rules, {"guild": self.guilds, "event": self.events.children})

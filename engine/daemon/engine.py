@@ -94,7 +94,7 @@ def main(config: "Config") -> int:
         holes = stack.enter_context(closing(HoleTeller(config.redis_url)))
         while not stopping.wait(CHECK_EVERY_S):
             beat()
-            holes.tell(hole for inside in engine.inside for hole in inside.stats.holes.copy())
+            holes.tell(hole for inside in engine.inside for hole in inside.holes())
             engine.check()
             if engine.failed.is_set():
                 log.error("engine_ends", reason=engine.reason)

@@ -1,7 +1,7 @@
 """Holes in the journal: the engine finds them and tells the ingest, which then begins its sessions anew.
 
-Through the status board, again each second, and not through the ledger: the life of the engine that found a
-hole tells of it to the life of the ingest that wrote what is missing.
+Through the status board, and again each second until the connection in doubt is another one's: nothing on it
+counts as certain until then.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,8 @@ from engine.storage.status import StatusBoard
 
 log = structlog.get_logger(__name__)
 
-Hole = tuple[str, int]  # see ``Admission.holes``
+# The connection that is in doubt, or a life of the ingest for all of its connections; since when (ms UTC).
+Hole = tuple[str, int]
 
 
 class HoleTeller:
@@ -36,10 +37,10 @@ class HoleTeller:
         self._board.close()
 
 
-def holes_of(source: str, board: StatusBoard) -> list[int]:
-    """Return since when entries of a writer's life are missing, a moment for each hole.
+def holes_of(source: str, board: StatusBoard) -> list[Hole]:
+    """Return the holes in what a life of the ingest has told.
 
     Raises ``ConnectionError`` when Redis is away.
     """
     told = (board.read(ENGINE_STATUS) or {}).get("holes", [])
-    return [since for it, since in told if it == source]
+    return [(whose, since) for whose, since in told if f"{whose}/".startswith(f"{source}/")]

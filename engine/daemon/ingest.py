@@ -9,7 +9,7 @@ import structlog
 
 from engine import directories
 from engine.daemon.common import INGEST_STATUS, UNUSABLE, WRITER_CLOSE_S, source_of, writer
-from engine.daemon.holes import holes_of
+from engine.daemon.holes import Hole, holes_of
 from engine.processes.heartbeat import beat
 from engine.processes.lifeline import watch_parent
 from engine.storage.lock import DataDirLock
@@ -57,7 +57,7 @@ async def _ingest(config: "Config") -> int:
         members_intent=it.members_intent,
     )
 
-    def publish(report: dict[str, Any]) -> list[int]:
+    def publish(report: dict[str, Any]) -> list[Hole]:
         beat()  # asked for each second by the loop that all depends on
         board.publish(INGEST_STATUS, report | journal.stats().report())
         return holes_of(source, board)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from engine.domain.ids import shard_of
 from engine.domain.inputs import GuildLost, GuildsKnown, ShardBeat
@@ -12,11 +13,15 @@ CONNECTIONS_PER_SHARD = 32
 
 
 class Connection(Struct, frozen=True, gc=False):
-    """One gateway session, from its IDENTIFY on. ``alive_at``: nothing was missed on it up to then."""
+    """One gateway session, from its IDENTIFY on. ``alive_at``: nothing was missed on it up to then.
+
+    ``doubted_at``: what came on it later may be missing in the journal, so it is not alive after that.
+    """
 
     shard_id: int
     alive_at: int
     connected: bool
+    doubted_at: int | None = None
 
 
 # By the connection's name, in order of first sight.
@@ -27,9 +32,22 @@ def beat(connections: Connections, beats: tuple[ShardBeat, ...]) -> Connections:
     """Take one heartbeat's word on each shard's connection."""
     changed = dict(connections)
     for it in beats:
-        changed[it.connection] = Connection(it.shard_id, it.alive_at, it.connected)
+        changed[it.connection] = _told(it, changed.get(it.connection))
         _forget(changed, it.shard_id)
     return changed
+
+
+def _told(beat: ShardBeat, known: Connection | None) -> Connection:
+    doubted_at = None if known is None else known.doubted_at
+    alive_at = beat.alive_at if doubted_at is None else min(beat.alive_at, doubted_at)
+    return Connection(beat.shard_id, alive_at, beat.connected, doubted_at)
+
+
+def doubt(connections: Connections, names: Iterable[str], since: int) -> Connections:
+    """Take nothing for certain of what came on these connections after ``since``."""
+    doubted = {name: min(connections[name].alive_at, since) for name in names}
+    changed = {name: replace(connections[name], alive_at=at, doubted_at=at) for name, at in doubted.items()}
+    return connections | changed
 
 
 def _forget(connections: Connections, shard_id: int) -> None:

@@ -70,8 +70,8 @@ class Admission(Struct, Generic[RecordT]):
     ``asked``: what concerns events, in order. ``forgets``: what becomes of a request to forget someone.
     ``retrials``: requests to take again what was refused; each must be a batch of its own.
     ``beat``: the connections were told of. ``missing``: entries that the numbers of those that came say there
-    were, and that were lost or could not be read. ``holes``: the life of the writer that each hole is in, and
-    the moment of what was taken before it.
+    were, and that were lost or could not be read; their writer's connections are in doubt since. ``holes``:
+    where none is known, the life of the writer and the moment of what was taken before.
     """
 
     state: PartitionState
@@ -105,9 +105,10 @@ def admit(
     admission: Admission[RecordT] = Admission(state, {}, [], set())
     shares = admission.shares
     for entry, record in entries:
-        if not _is_new(admission, sources, entry, now):
+        known = _taken(admission, sources, connections, entry, now)
+        if known is None:
             continue
-        what = entry.input
+        connections, what = known, entry.input
         now = max(now, what.at)
         if isinstance(what, Heartbeat):
             connections, admission.beat = gateway.beat(connections, what.shards), True
@@ -136,21 +137,35 @@ def admit(
     return admission
 
 
-def _is_new(
-    admission: Admission[RecordT], sources: dict[str, tuple[int, int]], entry: Entry, now: int
-) -> bool:
-    """Note an entry as its source's last; False if it, or a later one, was taken before."""
+def _taken(
+    admission: Admission[RecordT],
+    sources: dict[str, tuple[int, int]],
+    connections: Connections,
+    entry: Entry,
+    now: int,
+) -> Connections | None:
+    """Note an entry as its source's last, and return the connections as of it.
+
+    None if it, or a later one, was taken before.
+    """
     taken, taken_at = sources.get(entry.source, (_NOTHING, now))
     if entry.seq <= taken:
         admission.duplicates += 1
-        return False
+        return None
     if entry.seq != taken + 1 and (lost := entry.seq - max(taken, 0) - 1):
         admission.missing += lost
         # A ledger that is new knows of no moment before.
-        admission.holes.append((entry.source, taken_at or entry.input.at))
+        connections = _doubted(admission, connections, entry.source, taken_at or entry.input.at)
     sources[entry.source] = (entry.seq, entry.input.at)
     admission.sources_changed.add(entry.source)
-    return True
+    return connections
+
+
+def _doubted(admission: Admission[RecordT], connections: Connections, source: str, since: int) -> Connections:
+    names = [it for it in connections if it.startswith(f"{source}/")]
+    if not names:  # what told of them is missing, too
+        admission.holes.append((source, since))
+    return gateway.doubt(connections, names, since)
 
 
 def _of_guild(

@@ -42,7 +42,8 @@ _NEXT_GUILD = "SELECT min(guild_id) FROM session WHERE guild_id > ?"
 _STANDS = 'SELECT cursor, now FROM "partition" WHERE number = ?'
 _SOURCES = 'SELECT source, seq, at FROM source WHERE "partition" = ? ORDER BY at'
 _CONNECTIONS = """
-    SELECT name, shard_id, alive_at, connected FROM connection WHERE "partition" = ? ORDER BY position
+    SELECT name, shard_id, alive_at, connected, doubted_at FROM connection
+    WHERE "partition" = ? ORDER BY position
 """
 # Of what waits in the outbox, the ingest is to do these; the rest is no business of Discord's.
 _PENDING = """
@@ -62,8 +63,8 @@ _PRUNE_SOURCES = """
         (SELECT source FROM source WHERE "partition" = ? ORDER BY at DESC LIMIT ?)
 """
 _SAVE_CONNECTION = """
-    INSERT INTO connection ("partition", position, name, shard_id, alive_at, connected)
-    VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO connection ("partition", position, name, shard_id, alive_at, connected, doubted_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -107,7 +108,7 @@ class SqlLedger:
             cursor=cursor,
             now=now,
             sources={source: (seq, at) for source, seq, at in sources},
-            connections={name: Connection(shard, at, bool(up)) for name, shard, at, up in connections},
+            connections={name: Connection(no, at, bool(up), it) for name, no, at, up, it in connections},
             forgotten=forgotten,
         )
 
@@ -261,7 +262,7 @@ class SqlLedger:
         if commit.connections_changed:
             connection.execute('DELETE FROM connection WHERE "partition" = ?', (number,))
             rows = [
-                (number, position, name, it.shard_id, it.alive_at, it.connected)
+                (number, position, name, it.shard_id, it.alive_at, it.connected, it.doubted_at)
                 for position, (name, it) in enumerate(state.connections.items())
             ]
             connection.executemany(_SAVE_CONNECTION, rows)

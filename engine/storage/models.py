@@ -139,7 +139,10 @@ class Source(Model):
 
 
 class Connection(Model):
-    """A gateway connection, as the heartbeats told of it; ``position`` keeps the order of first sight."""
+    """A gateway connection, as the heartbeats told of it; ``position`` keeps the order of first sight.
+
+    ``doubted_at``: what came on it later may be missing in the journal; NULL where nothing is.
+    """
 
     partition = IntegerField()
     position = IntegerField()
@@ -147,6 +150,7 @@ class Connection(Model):
     shard_id = IntegerField()
     alive_at = BigIntegerField()
     connected = BooleanField()
+    doubted_at = BigIntegerField(null=True)
 
     class Meta:
         primary_key = CompositeKey("partition", "position")

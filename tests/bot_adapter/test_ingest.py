@@ -51,7 +51,7 @@ async def test_what_is_missing_in_the_journal_is_asked_for_anew_once(place, star
     place.join()
     await journal.until(lambda: journal.voice)
     since = journal.snapshots[0].at
-    holes.append(since)
+    holes += [("life/0/1", since), ("life/1/1", 7), ("life-before", 7)]
     snapshot = await journal.until(lambda: len(journal.snapshots) > 1 and journal.snapshots[1])
     assert snapshot.connection == "life/0/2"
     assert [it.user_id for it in snapshot.voice_states] == [place.people[0]]
@@ -72,12 +72,12 @@ async def test_a_hole_that_is_told_of_while_the_gateway_is_away_ends_in_a_new_se
     server.gateway.drop()
     await journal.until(lambda: ingest.counters.reconnects)
     place.join()
-    holes.append(journal.snapshots[0].at)
+    holes.append(("life", journal.snapshots[0].at))
     snapshot = await journal.until(lambda: len(journal.snapshots) > 1 and journal.snapshots[1])
     assert [it.user_id for it in snapshot.voice_states] == [place.people[0]]
     assert (ingest.counters.resumes, snapshot.connection) == (0, "life/0/2")
     old = [it for beat in journal.of(Heartbeat) for it in beat.shards if it.connection == "life/0/1"]
-    assert old[-1].alive_at == holes[0]
+    assert old[-1].alive_at == holes[0][1]
 
 
 async def test_what_it_did_is_published_each_second(server, place, start_ingest, journal):

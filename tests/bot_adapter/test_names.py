@@ -108,6 +108,13 @@ def test_a_name_comes_before_the_update_that_showed_it_and_once(intake, journal)
     assert intake.counters.appended == len(journal.inputs)
 
 
+def test_a_name_that_may_be_gone_from_the_journal_is_told_again(intake, journal):
+    update(intake)
+    intake.doubt(AT)
+    update(intake, at=AT + 1)
+    assert journal.of(MemberNamed) == [named("ann"), named("ann", AT + 1)]
+
+
 def test_snapshots_and_updates_of_members_name_them_too(intake, journal):
     take(intake, "GUILD_CREATE", guild_create())
     update(intake, at=AT + 1)

@@ -46,6 +46,29 @@ def test_numbers_that_never_came_are_counted_as_missing():
     assert admitted(Entry("a", 9, removed(12)), Entry("b", 2, removed(13)), state=second.state).missing == 0
 
 
+def test_nothing_is_certain_of_a_connection_whose_entries_are_missing_whatever_its_heartbeats_say():
+    def beat(at, connection="a/0/1", *, connected=True):
+        return Heartbeat(at, (ShardBeat(0, connection, connected, at),))
+
+    before = admitted(Entry("a", 1, beat(10)), Entry("b", 1, removed(11)), Entry("a", 2, beat(20))).state
+    after = admitted(
+        Entry("b", 4, removed(25)), Entry("a", 5, beat(30)), Entry("a", 6, beat(40)), state=before
+    )
+    assert after.state.connections == {"a/0/1": Connection(0, 20, connected=True, doubted_at=20)}
+    assert after.holes == [("b", 11)], "b has no connection"
+    beats = [Entry("a", 7, beat(50, connected=False)), Entry("a", 8, beat(60, "a/0/2"))]
+    renewed = admitted(*beats, state=after.state).state.connections
+    assert renewed["a/0/1"] == Connection(0, 20, connected=False, doubted_at=20)
+    assert renewed["a/0/2"] == Connection(0, 60, connected=True)
+
+
+def test_what_was_lost_of_a_replay_is_in_doubt_since_the_loss_of_the_gateway():
+    lost = Heartbeat(59_000, (ShardBeat(0, "a/0/1", connected=False, alive_at=10_000),))
+    back = Heartbeat(61_000, (ShardBeat(0, "a/0/1", connected=True, alive_at=61_000),))
+    after = admitted(Entry("a", 1, lost), Entry("a", 3, back)).state
+    assert after.connections["a/0/1"].alive_at == 10_000
+
+
 def test_each_source_counts_for_itself():
     admission = admitted(Entry("a", 5, removed(10)), Entry("b", 0, removed(10)))
     assert len(admission.shares[1]) == 2

@@ -38,7 +38,8 @@ class LedgerContract(Contract):
         assert ledger.pending_outbox(10) == []
 
     def test_effects_and_cursor_are_there_for_the_next_life(self, open_ledger, writer):
-        connections = {"b": Connection(1, T, connected=False), "a": Connection(0, T + 5, connected=True)}
+        doubted = Connection(0, T + 5, connected=True, doubted_at=T + 5)
+        connections = {"b": Connection(1, T, connected=False), "a": doubted}
         writer.write(
             OPEN,
             now=T + 5,
