@@ -112,6 +112,11 @@ class GatewaySocket(DiscordWebSocket):
         except TimeoutError:
             log.debug("gateway_close_unanswered", shard_id=self.shard_id)
 
+    async def send_as_json(self, data: Any) -> None:
+        """Send anything; py-cord's heartbeats at HELLO and on demand go this way, and are answered as any."""
+        self._beats += data.get("op") == self.HEARTBEAT
+        await super().send_as_json(data)
+
     @property
     def closed_by_peer(self) -> bool:
         """The peer ended the stream, and in order: all it sent before has been read."""
