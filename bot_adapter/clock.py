@@ -13,6 +13,12 @@ PPM = 1_000_000
 NanosecondSource = Callable[[], int]
 
 
+def monotonic_ns() -> int:
+    """Return a clock that never runs back and, where there is one, goes on while the machine sleeps."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic_ns() if clock is None else time.clock_gettime_ns(clock)
+
+
 def slew(offset_ns: int, elapsed_ns: int) -> int:
     """Return how far to go towards the wall clock, ``offset_ns`` away, over ``elapsed_ns`` of true time."""
     limit = elapsed_ns * SLEW_PPM // PPM
@@ -30,7 +36,7 @@ class AnchoredClock:
         self,
         not_before: int = 0,
         wall: NanosecondSource = time.time_ns,
-        monotonic: NanosecondSource = time.monotonic_ns,
+        monotonic: NanosecondSource = monotonic_ns,
     ) -> None:
         self._wall = wall
         self._monotonic = monotonic

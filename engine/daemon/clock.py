@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
+from bot_adapter.clock import monotonic_ns
 from engine.daemon.common import INGEST_STATUS
 from engine.storage.status import StatusBoard
 
@@ -41,7 +42,7 @@ class JournalClock:
     def __init__(
         self,
         wall: Callable[[], int] = time.time_ns,
-        monotonic: Callable[[], int] = time.monotonic_ns,
+        monotonic: Callable[[], int] = monotonic_ns,
     ) -> None:
         self._wall, self._monotonic = wall, monotonic
         self._anchor = _Anchor(wall() // NS_PER_MS, monotonic())
