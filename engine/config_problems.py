@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
@@ -10,6 +11,9 @@ from engine.settings import Settings
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+# What pydantic calls the two halves of trackers.use_default_trackers: no keys.
+_HALVES = ("bool", "literal['auto']")
 
 
 def misplaced_secrets(document: dict[str, Any]) -> list[str]:
@@ -23,10 +27,11 @@ def misplaced_secrets(document: dict[str, Any]) -> list[str]:
 
 def problem(error: "ErrorDetails") -> str:
     """Say in one line which key is wrong, and how: ``storage.partitions: should be ... (got 99)``."""
-    location = [str(part) for part in error["loc"] if part not in ("constrained-int", "int")]
-    place = ".".join(_plain(part) for part in location)
     if error["type"] == "extra_forbidden":
-        return f"{place}: unknown key{_suggestion(location)}"
+        return f"{_place(error['loc'])}: unknown key{_suggestion(error['loc'])}"
+    place = _place([part for part in error["loc"] if part not in _HALVES])
+    if error["type"] == "missing":
+        return f"{place}: is missing"
     if error["type"] == "model_type":
         return f"{place}: should be a table (got {shown(error['input'])})"
     if error["type"] == "value_error":
@@ -35,13 +40,25 @@ def problem(error: "ErrorDetails") -> str:
     return f"{place}: {error['msg'].removeprefix('Input ')} (got {shown(error['input'])})"
 
 
-def _suggestion(location: list[str]) -> str:
-    fields = Settings.model_fields
+def _suggestion(location: Sequence[int | str]) -> str:
+    holder: Any = Settings
     for part in location[:-1]:
-        model = fields[part].annotation
-        fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
-    near = difflib.get_close_matches(location[-1], [name for name in fields if name != "token"], n=1)
+        keys = _keys(holder)
+        holder = keys.get(str(part)) if keys else next(filter(_keys, get_args(holder)), None)
+    known = [key for key in _keys(holder) if key != "token"]
+    near = difflib.get_close_matches(str(location[-1]), known, n=1)
     return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _keys(table: Any) -> dict[str, Any]:
+    """Return a table's keys and their types; none of what is no table, as a list or a map of tables."""
+    if not (isinstance(table, type) and issubclass(table, BaseModel)):
+        return {}
+    return {it.alias or name: it.annotation for name, it in table.model_fields.items()}
+
+
+def _place(location: Sequence[int | str]) -> str:
+    return ".".join(_plain(str(part)) for part in location)
 
 
 def _plain(part: str) -> str:

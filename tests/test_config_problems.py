@@ -60,6 +60,39 @@ def test_each_problem_is_one_line_that_names_its_place(problems, text, expected)
     assert "\n" not in line
 
 
+def test_an_unknown_key_in_a_list_or_a_map_is_told_beside_all_other_problems(problems):
+    assert problems("""
+        int = 1
+        [log]
+        levl = "info"
+        [trackers.users]
+        thresold = 2
+        [[trackers.custom]]
+        clas = "my_trackers:X"
+        [[trackers.listeners]]
+        class = "my_trackers:X"
+        optinos = {}
+        [trackers.overrides]
+        5 = { timeout = 3, int = 1 }
+    """) == [
+        "int: unknown key",
+        "log.levl: unknown key (did you mean level?)",
+        "trackers.custom.0.clas: unknown key (did you mean class?)",
+        "trackers.custom.0.class: is missing",
+        "trackers.listeners.0.optinos: unknown key (did you mean options?)",
+        "trackers.overrides.5.int: unknown key",
+        "trackers.overrides.5.timeout: unknown key (did you mean timeout_s?)",
+        "trackers.users.thresold: unknown key (did you mean threshold?)",
+    ]
+
+
+def test_a_place_names_keys_of_the_file_and_nothing_else(problems):
+    assert problems("[trackers]\nuse_default_trackers = 3") == [
+        "trackers.use_default_trackers: should be 'auto' (got 3)",
+        "trackers.use_default_trackers: should be a valid boolean (got 3)",
+    ]
+
+
 def test_shards_that_do_not_fit_are_told_beside_other_problems_of_their_table(problems):
     assert problems("[discord]\nshard_ids = [2]\nshard_count = 2\ngatway = 1") == [
         "discord.gatway: unknown key (did you mean gateway?)",

@@ -20,7 +20,8 @@ VALUES = [
     *("[]", "[[]]", "{}", '{ "1" = "2" }', "{ a = { b = 1 } }", "[1, 'a', {}]", "[" * 500 + "]" * 500),
     *('["1", "1"]', "[-1]", "[0.5]", "", '"', "\\", "truee", "07", "1_", "'\x1b[31m'", '"\ud7ff"'),
 ]
-KEYS = ["x", "", '"a b"', "'é'", "token", "a.b", "class", "__proto__", '"\\n"', "data_dir.x", "port"]
+KEYS = ["x", "", '"a b"', "'é'", "token", "a.b", "class", "__proto__", "int", '"\\n"', "data_dir.x", "port"]
+ENTRIES = ["[{{ {} = {} }}]", '[{{ class = "x:Y", {} = {} }}]', "{{ 5 = {{ {} = {} }} }}", "{{ {} = {} }}"]
 TABLES = ["[storage]", "[x]", "[[api]]", "[api.port]", "[trackers.users]", "[]", "[a", "[log.level.x]"]
 # A line of what is wrong: where in the file, or which key.
 PLACE = re.compile(
@@ -48,6 +49,15 @@ def by_line(text, rng):
     return "\n".join(lines)
 
 
+def by_entry(text, rng):
+    """Give a list or a map of tables an entry, with a key that is unknown there more often than not."""
+    name = rng.choice(["custom", "listeners", "overrides", "badge_roles"])
+    entry = rng.choice(ENTRIES).format(
+        rng.choice([*KEYS, "timeout_s"]), rng.choice(["1", '"x"', "{}", "[1]"])
+    )
+    return re.sub(rf"(?m)^{name} = .*$", lambda _: f"{name} = {entry}", text)
+
+
 def by_byte(data, rng):
     """Change one place: a byte, a run of bytes, or cut the file there."""
     at = rng.randrange(len(data))
@@ -59,7 +69,7 @@ def mutations():
     """Yield contents of a file, each the shipped one with a few changes."""
     rng, shipped = random.Random(SEED), SHIPPED.read_text()
     for number in range(MUTATIONS):
-        text = shipped
+        text = by_entry(shipped, rng) if number % 4 == 1 else shipped
         for _ in range(rng.randrange(1, 4)):
             text = by_line(text, rng)
         data = text.encode()
