@@ -22,6 +22,8 @@ from bot_adapter.simulator.payloads import Json
 T = TypeVar("T")
 
 _DAY_MS = 86_400_000
+# When every world began, as far as old ids tell: each life of a seed is of the same guilds.
+_EPOCH_MS = 1_700_000_000_000
 BOT_NAME = "rollcall"
 
 
@@ -54,6 +56,8 @@ def wall_clock_ms() -> int:
 class Structure:
     """The standing part of the world. ``seed`` fixes every id that is not made at the present moment.
 
+    So the next life has the same guilds, channels and people. Their voice sessions are others: nobody stayed.
+
     Listeners hear each `Dispatch` at once, in order.
     """
 
@@ -63,14 +67,14 @@ class Structure:
         self.listeners: list[Callable[[Dispatch], None]] = []
         self._random = random.Random(seed)  # noqa: S311 - a reproducible world, no secret
         self._low_bits = snowflakes()
-        self._epoch = clock()
+        self._life = random.Random(f"{seed} {clock()}")  # noqa: S311 - as reproducible as the clock
         self._channel_guilds: dict[int, int] = {}
         self.bot = User(self.old_id(), BOT_NAME, bot=True)
 
     def old_id(self, min_days: float = 30, max_days: float = 1500) -> int:
         """Make the id of something created some time before this world began."""
         age_ms = int(self._random.uniform(min_days, max_days) * _DAY_MS)
-        return snowflake(self._epoch - age_ms, next(self._low_bits))
+        return snowflake(_EPOCH_MS - age_ms, next(self._low_bits))
 
     def new_id(self) -> int:
         """Make the id of something created now."""
@@ -96,7 +100,7 @@ class Structure:
     ) -> Guild:
         """Let the bot's view gain an old guild with a text channel and these voice channels."""
         guild_id = self.old_id()
-        joined_at = self._epoch - 20 * _DAY_MS
+        joined_at = _EPOCH_MS - 20 * _DAY_MS
         guild = Guild(guild_id, name, owner_id=self.bot.user_id, created_at=joined_at)
         guild.roles[guild_id] = Role(guild_id, "@everyone", 0)
         guild.members[self.bot.user_id] = Member(self.bot, joined_at)

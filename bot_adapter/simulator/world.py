@@ -30,7 +30,7 @@ class World(Schedule):
         guild = self.guild(guild_id)
         self._check_can_enter(guild, user_id, channel_id)
         _check_flags(flags)
-        session_id = gateway_session_id or f"{self._random.getrandbits(128):032x}"
+        session_id = gateway_session_id or f"{self._life.getrandbits(128):032x}"
         state = VoicePresence(user_id, channel_id, session_id)
         state.suppress = self._is_stage(guild, channel_id)
         guild.voice[user_id] = state

@@ -12,6 +12,7 @@ from bot_adapter.simulator.cast import HUB
 from bot_adapter.simulator.community import Community, Habits
 from bot_adapter.simulator.entities import EntityType, ScheduledStatus
 from bot_adapter.simulator.world import World
+from engine.domain.ids import created_at
 from engine.domain.inputs import VoiceFlags
 
 EPOCH_MS = 1_700_000_000_000
@@ -20,9 +21,9 @@ EPOCH_MS = 1_700_000_000_000
 class Play:
     """A community whose clock is turned by hand: an act each half second."""
 
-    def __init__(self, **habits) -> None:
-        self.now = 0.0
-        self.world = World(seed=5, clock=lambda: EPOCH_MS + int(self.now * 1000))
+    def __init__(self, since: float = 0.0, **habits) -> None:
+        self.now = since
+        self.world = World(seed=habits.get("seed", 5), clock=lambda: EPOCH_MS + int(self.now * 1000))
         self.heard: list[tuple[float, str, dict]] = []
         self.world.listeners.append(lambda it: self.heard.append((self.now, it.name, it.data)))
         self.community = Community(self.world, Habits(**habits), clock=lambda: self.now)
@@ -48,6 +49,30 @@ def test_the_same_seed_plays_the_same_play():
     once, twice, other = [Play(seed=seed).run(300).presences() for seed in (1, 1, 2)]
     assert once == twice
     assert once != other
+
+
+def test_the_next_life_of_a_seed_has_the_same_places_and_people_and_shares_nothing_else():
+    once, again, other = [
+        Play(seed=seed, since=since).run(300) for seed, since in ((5, 0.0), (5, 86_400.0), (6, 0.0))
+    ]
+    assert standing(once) == standing(again)
+    assert not standing(once) & standing(other)
+    assert not passing(once) & passing(again)
+
+
+def standing(play) -> set[int]:
+    """Return the ids of the guilds, of their people and of the channels that they were founded with."""
+    guilds = play.world.guilds.values()
+    channels = {it for guild in guilds for it in guild.channels if created_at(it) < EPOCH_MS}
+    return channels.union(*([guild.guild_id, *guild.members] for guild in guilds))
+
+
+def passing(play) -> set[int | str]:
+    """Return the ids of voice sessions, scheduled events and rooms that came and went."""
+    made = [int(data["id"]) for _, name, data in play.heard if name == "CHANNEL_CREATE"]
+    voice = [it.gateway_session_id for it in play.world.truth.presences]
+    assert made
+    return {*made, *voice, *play.world.truth.happenings}
 
 
 def test_people_are_there_at_once():
