@@ -24,6 +24,7 @@ import structlog
 from engine.storage.aof_mending import mended
 from engine.storage.aof_scan import Data, is_sound
 from engine.storage.aside import copy_aside, replacing
+from engine.storage.room import ROOM_BYTES, await_room
 from engine.storage.server_binary import ServerBinary
 
 _FOLDER = "appendonlydir"
@@ -49,7 +50,8 @@ class Repair:
 def repair(folder: Path, binary: ServerBinary, at: int | None = None) -> Repair | None:
     """Have files in ``folder`` that load; return what was done to them, None where nothing had to be.
 
-    ``at``: now, in ms UTC. Raises ``OSError`` where a copy cannot be made: then nothing was changed.
+    Waits for the room that it takes. ``at``: now, in ms UTC. Raises ``OSError`` where a copy cannot be made:
+    then nothing was changed.
     """
     files = folder / _FOLDER
     if not files.is_dir():
@@ -60,6 +62,7 @@ def repair(folder: Path, binary: ServerBinary, at: int | None = None) -> Repair 
     damaged = [it for it in wanted if not _is_sound(files / it.name, binary, at)]
     if wanted == found and not damaged:
         return None
+    await_room(folder, ROOM_BYTES + _room_for(files, damaged))
     kept_as = copy_aside(files, at)
     done = _mend(files, damaged, at)
     done.dropped += [it.name for it in found if it not in wanted]
@@ -103,6 +106,12 @@ def _there(files: Path) -> list[_File]:
             found[it[2][0]].append((int(it[1]), path.name))
     chosen = [*(("b", *it) for it in sorted(found["b"])[-1:]), *(("i", *it) for it in sorted(found["i"]))]
     return [_File(f"file {name} seq {number} type {kind}", name, kind) for kind, number, name in chosen]
+
+
+def _room_for(files: Path, damaged: list[_File]) -> int:
+    """Return the bytes that a copy of all takes, and beside it the largest file that is written anew."""
+    copied = sum(it.stat().st_size for it in files.iterdir())
+    return copied + max(((files / it.name).stat().st_size for it in damaged), default=0)
 
 
 def _is_sound(path: Path, binary: ServerBinary, at: int) -> bool:

@@ -44,14 +44,18 @@ def set_aside(database: Path, at: int) -> list[Path]:
 
 
 def copy_aside(path: Path, at: int) -> Path:
-    """Copy a file or a folder that is going to be changed in place; return the copy, which is on the disk."""
+    """Copy a file or a folder that is going to be changed in place; return the copy, which is on the disk.
+
+    Raises ``OSError``: then nothing is left of the copy, which on a full disk would take the last room.
+    """
     aside = free_name(path, at)
-    if path.is_dir():
-        shutil.copytree(path, aside)
-    else:
-        shutil.copy2(path, aside)
-    for it in [aside, *aside.rglob("*")]:
-        _sync(it)
+    try:
+        _copy(path, aside)
+        for it in [aside, *aside.rglob("*")]:
+            _sync(it)
+    except BaseException:
+        _remove(aside)
+        raise
     _sync_folder(aside.parent)
     return aside
 
@@ -80,6 +84,25 @@ def remove_partial(folder: Path) -> None:
         found = _OF_KILLED.fullmatch(path.name)
         if found is not None and not _lives(int(found[1])):
             path.unlink(missing_ok=True)
+
+
+def _copy(path: Path, to: Path) -> None:
+    """Copy, up to the first failure: ``shutil.copytree`` goes on, and what it raises names no reason."""
+    if not path.is_dir():
+        shutil.copy2(path, to)
+        return
+    to.mkdir()
+    for it in path.iterdir():
+        _copy(it, to / it.name)
+    shutil.copystat(path, to)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _lives(pid: int) -> bool:

@@ -15,15 +15,15 @@ LOOK_S = 0.2
 _log = structlog.get_logger(__name__)
 
 
-def await_room(folder: Path) -> None:
+def await_room(folder: Path, needed: int = ROOM_BYTES) -> None:
     """Return once the disk has room: a server started before would end, until its parent gave it up.
 
     Raises ``StorageError`` if the parent ended meanwhile, ``OSError`` where there is no such folder.
     """
     parent, free = os.getppid(), _free(folder)
-    if free < ROOM_BYTES:
-        _log.error("disk_full", folder=str(folder), free_bytes=free, needed_bytes=ROOM_BYTES)
-    while _free(folder) < ROOM_BYTES:
+    if free < needed:
+        _log.error("disk_full", folder=str(folder), free_bytes=free, needed_bytes=needed)
+    while _free(folder) < needed:
         if os.getppid() != parent:
             raise StorageError(f"there is no room on the disk of {folder}, and nobody waits for it any more")
         time.sleep(LOOK_S)

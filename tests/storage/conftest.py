@@ -1,5 +1,6 @@
 import contextlib
 import itertools
+import resource
 import selectors
 import socket
 import threading
@@ -205,3 +206,19 @@ def proxy(redis_server, redis_url, tmp_path_factory):
     yield proxy
     proxy.close()
     (redis_server.folder / "proxy.sock").unlink()
+
+
+@pytest.fixture
+def largest_file():
+    """``with largest_file(size):`` what this process writes beyond is refused, as on a full disk."""
+
+    @contextlib.contextmanager
+    def limited(size):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited

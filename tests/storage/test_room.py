@@ -4,7 +4,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from engine.storage import room
-from engine.storage.protocols import StorageError
+from engine.storage.protocols import StorageError, StorageUnfit
+from engine.storage.redis_client import connect
 from engine.storage.room import await_room
 
 
@@ -32,3 +33,49 @@ def test_without_a_parent_it_waits_no_longer(tmp_path, monkeypatch):
     with pytest.raises(StorageError, match="no room on the disk"):
         await_room(tmp_path)
     assert parents == []
+
+
+class TestTornFile:
+    @pytest.fixture
+    def torn(self, make_server):
+        """A server that was killed over a write; what it has is larger than a small file."""
+        server = make_server().start()
+        with connect(server.url) as client:
+            client.xadd("s", {"e": bytes(9_000)})
+        server.kill()
+        (file,) = server.embedded.dir.glob("appendonlydir/*.incr.aof")
+        file.write_bytes(file.read_bytes() + b"*3\r\n$4")
+        return server
+
+    def test_it_is_not_copied_before_there_is_room_for_the_copy_and_what_is_written_anew(
+        self, torn, monkeypatch
+    ):
+        sizes = {it.name: it.stat().st_size for it in torn.embedded.dir.glob("appendonlydir/*")}
+        needed = room.ROOM_BYTES + sum(sizes.values()) + max(sizes.values())
+        free = [room.ROOM_BYTES, room.ROOM_BYTES, needed - 1, needed - 1, needed]
+
+        def next_free(_):
+            assert copies(torn) == []
+            return free.pop(0) if len(free) > 1 else free[0]
+
+        monkeypatch.setattr(room, "_free", next_free)
+        monkeypatch.setattr(room, "LOOK_S", 0)
+        with capture_logs() as logs:
+            torn.start()
+        assert [it["event"] for it in logs] == ["disk_full", "append_only_file_repaired"]
+        assert (logs[0]["needed_bytes"], free, len(copies(torn))) == (needed, [needed], 1)
+
+    def test_where_the_room_goes_during_the_copy_nothing_is_left_of_it_and_a_second_try_repairs(
+        self, torn, largest_file
+    ):
+        with largest_file(4_096), pytest.raises(StorageError, match=r"prepare .*: File too large") as told:
+            torn.start()
+        assert not isinstance(told.value, StorageUnfit)
+        assert copies(torn) == []
+        torn.start()
+        with connect(torn.url) as client:
+            assert client.xlen("s") == 1
+
+
+def copies(server):
+    return list(server.embedded.dir.glob("appendonlydir.damaged-*"))
