@@ -1,10 +1,16 @@
+import signal
+import socket
 import stat
 import subprocess
+import sys
+from contextlib import ExitStack
 
 import pytest
+import redis
 
+from engine.storage import embedded as module
 from engine.storage.embedded import EmbeddedServer
-from engine.storage.protocols import StorageError
+from engine.storage.protocols import StorageError, StorageUnfit
 from engine.storage.redis_client import connect
 from engine.storage.server_binary import find_server
 
@@ -74,9 +80,19 @@ class TestServer:
     def test_somebody_elses_server_on_our_socket_is_left_alone(self, server, make_server):
         other = make_server().start()
         ours = EmbeddedServer(server.folder, other.embedded.socket)
-        with pytest.raises(StorageError, match="another Redis"):
+        with pytest.raises(StorageUnfit, match="another Redis"):
             ours.prepare()
         assert other.process.poll() is None
+
+    def test_somebody_elses_server_that_asks_for_a_password_is_left_alone(self, server, make_server):
+        other = make_server().start()
+        with connect(other.url) as client:
+            client.config_set("requirepass", "secret")
+        ours = EmbeddedServer(server.folder, other.embedded.socket)
+        with pytest.raises(StorageUnfit, match="another Redis"):
+            ours.prepare()
+        assert other.process.poll() is None
+        assert other.embedded.socket.exists()
 
     def test_a_server_that_dies_at_once_is_told_with_its_last_words(self, server):
         embedded = server.embedded
@@ -92,6 +108,74 @@ class TestServer:
         (tmp_path / "file").touch()
         with pytest.raises(StorageError, match="cannot prepare"):
             EmbeddedServer(tmp_path / "file", tmp_path / "r.sock").prepare()
+
+
+class TestSilentLeftover:
+    """A server that an earlier life left, and that holds its socket without answering."""
+
+    @pytest.fixture
+    def left(self, server, monkeypatch):
+        monkeypatch.setattr(module, "ANSWER_S", 0.05)
+        server.start()
+        with connect(server.url) as client:
+            client.xadd("s", {"e": 1})
+        server.process.send_signal(signal.SIGSTOP)
+        return server.process
+
+    @pytest.mark.parametrize(("comes", "code"), [(signal.SIGCONT, 0), (signal.SIGKILL, -signal.SIGKILL)])
+    def test_it_is_waited_for_until_it_answers_or_is_dead(self, server, left, monkeypatch, comes, code):
+        monkeypatch.setattr(module.time, "sleep", lambda _: left.send_signal(comes))
+        server.embedded.prepare()
+        monkeypatch.undo()
+        assert left.wait(10) == code
+        assert length(server.start()) == 1
+
+    def test_while_it_is_there_no_other_is_started_and_a_later_try_may_go_better(
+        self, server, left, monkeypatch
+    ):
+        monkeypatch.setattr(module, "LEFTOVER_S", 0.1)
+        with pytest.raises(StorageError, match="end it first") as told:
+            server.embedded.prepare()
+        assert not isinstance(told.value, StorageUnfit)
+        assert server.embedded.socket.exists()
+        assert left.poll() is None
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue is told as nobody there")
+    def test_one_that_lets_nobody_in_any_more_is_there_all_the_same(self, server, left, monkeypatch):
+        monkeypatch.setattr(module, "LEFTOVER_S", 0.1)
+        with ExitStack() as waiting:
+            fill_up(server.embedded.socket, waiting)
+            with pytest.raises(StorageError, match="end it first"):
+                server.embedded.prepare()
+        assert server.embedded.socket.exists()
+        assert left.poll() is None
+
+    def test_one_that_shuts_down_slowly_is_waited_for(self, server, monkeypatch):
+        left = server.start().process
+        shut_down = redis.Redis.shutdown
+
+        def slowly(client, **how):
+            """Have the order sent, and no answer to it in time."""
+            left.send_signal(signal.SIGSTOP)
+            shut_down(client, **how)
+
+        monkeypatch.setattr(module, "ANSWER_S", 0.05)
+        monkeypatch.setattr(redis.Redis, "shutdown", slowly)
+        monkeypatch.setattr(module.time, "sleep", lambda _: left.send_signal(signal.SIGCONT))
+        server.embedded.prepare()
+        monkeypatch.undo()
+        assert left.wait(10) == 0
+
+
+def fill_up(path, waiting):
+    """Have so many wait at a socket that the next one is refused for now."""
+    while True:
+        client = waiting.enter_context(socket.socket(socket.AF_UNIX))
+        client.setblocking(False)
+        try:
+            client.connect(str(path))
+        except BlockingIOError:
+            return
 
 
 class TestBinary:
@@ -125,3 +209,5 @@ class TestBinary:
         monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
         with pytest.raises(StorageError, match="install redis-server"):
             find_server()
+        with pytest.raises(StorageUnfit, match="install redis-server"):
+            EmbeddedServer(tmp_path, tmp_path / "r.sock").prepare()
