@@ -16,6 +16,7 @@ from zlib import crc32
 
 import structlog
 
+from engine.storage.aside import replacing
 from engine.storage.protocols import StorageError
 
 _MAGIC = b"ROLLSP01"
@@ -123,10 +124,19 @@ class Spool:
         return end, entries
 
     def _cut(self, end: int, surplus: int) -> None:
-        aside = self._path.with_name(f"{self._path.name}.torn")
-        aside.write_bytes(os.pread(self._fd, surplus, end))
+        kept_as = self._keep_aside(os.pread(self._fd, surplus, end))
         os.ftruncate(self._fd, end)
-        _log.warning("spool_tail_torn", path=str(self._path), cut_bytes=surplus, kept_as=str(aside))
+        _log.warning("spool_tail_torn", path=str(self._path), cut_bytes=surplus, kept_as=kept_as)
+
+    def _keep_aside(self, tail: bytes) -> str:
+        """Keep what is cut off, for people, and say where; on a full disk the writer goes on without it."""
+        aside = self._path.with_name(f"{self._path.name}.torn")
+        try:
+            with replacing(aside) as partial:
+                partial.write_bytes(tail)
+        except OSError as error:
+            return f"not kept: {error.strerror}"
+        return str(aside)
 
     def _records(self, start: int) -> Iterator[tuple[Spooled, int]]:
         """Yield whole records and where they end, up to the first that is not whole."""

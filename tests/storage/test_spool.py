@@ -1,4 +1,5 @@
 import pytest
+from structlog.testing import capture_logs
 
 from engine.storage.protocols import StorageError
 from engine.storage.spool import Spool, Spooled
@@ -82,6 +83,20 @@ def test_what_is_cut_off_is_kept_aside(open_spool, path):
         file.write(b"\0" * 100)
     assert open_spool().peek(10)[0] == records(1)
     assert path.with_name("spool.torn").read_bytes() == b"\0" * 100
+
+
+def test_what_is_cut_off_and_finds_no_room_does_not_keep_the_writer_from_going_on(
+    open_spool, path, largest_file
+):
+    open_spool().put(records(1))
+    with path.open("ab") as file:
+        file.write(b"\0" * 9_000)
+    with largest_file(4_096), capture_logs() as logs:
+        spool = open_spool()
+    assert [(it["cut_bytes"], it["kept_as"]) for it in logs] == [(9_000, "not kept: File too large")]
+    assert list(path.parent.iterdir()) == [path]
+    spool.put(records(2))
+    assert open_spool().peek(10)[0] == records(1, 2)
 
 
 def test_a_garbled_record_is_not_handed_out(open_spool, path):
