@@ -138,6 +138,22 @@ class TestAutomatic:
         assert backups.due()
         assert moment_of(backups.make().path) > first.at
 
+    def test_though_the_clock_stood_a_year_ahead_for_a_while_one_is_made_in_each_period(self, ledger, folder):
+        moment = [1_790_000_000_000]
+        backups = Backups(ledger, folder, every_s=3600, keep=5, now=lambda: moment[0])
+        older = [backups.make().path]
+        moment[0] += 365 * 24 * HOUR_MS
+        older.append(backups.make().path)
+        moment[0] -= 365 * 24 * HOUR_MS
+        made = []
+        for _ in range(2 * 60):  # each half minute for an hour
+            if backups.due():
+                made.append(backups.make().path)
+            moment[0] += 30_000
+        assert len(made) == 1
+        assert backups_in(folder) == [*made, *older[::-1]]
+        assert backups.due()
+
     def test_who_is_forgotten_is_soon_in_none(self, ledger, folder, backups):
         gone = 10**17 + 3
         backups.make()

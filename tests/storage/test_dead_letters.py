@@ -65,6 +65,15 @@ def test_a_letter_that_is_refused_again_is_open_again(ledger, write):
     assert ids(ledger) == ["9-0"]
 
 
+def test_a_letter_written_again_keeps_its_first_moment_and_is_marked_as_retried_no_more(ledger, write):
+    write(dead_letters=[letter("9-0"), letter("9-0", TWO)])
+    write(retried=[("9-0", ONE), ("9-0", TWO)])
+    write(dead_letters=[letter("9-0")._replace(at=T + 500, reason="KeyError: again")])
+    rows = ledger._reader.execute_sql("SELECT actor, at, reason, retried_at FROM deadletter ORDER BY actor")
+    assert rows.fetchall() == [(ONE, T, "KeyError: again", None), (TWO, T, "RuntimeError: no", T + 2)]
+    assert [it.at for it in ledger.dead_letters(ONE)] == [T]
+
+
 def test_a_quarantine_is_there_until_it_is_lifted(ledger, write):
     quarantine = Quarantine(ONE, 1, "RuntimeError: no", "9-0", T)
     write(quarantined=[quarantine, quarantine._replace(actor=TWO, at=T - 1)])

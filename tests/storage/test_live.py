@@ -5,6 +5,7 @@ import pytest
 from engine.domain.effects import DropSession, SaveGuild, SaveSession, SaveSpan, Status
 from engine.domain.sessions import Session
 from engine.storage.live import LiveSession, guild_key, live_value
+from engine.storage.live_events import INDEX
 from engine.storage.protocols import StorageError
 
 GUILD, OTHER = 1 << 22, 2 << 22
@@ -106,6 +107,16 @@ class TestRebuild:
         assert (list(first.guilds()), list(second.guilds())) == ([], [GUILD])
         assert (first.cursor(), second.cursor()) == ("1-0", "0-0")
         assert client.get("rollcall:else") == b"x"
+
+    def test_keys_and_fields_that_are_no_guilds_and_no_events_are_left_alone(self, live, client):
+        client.set(f"{guild_key(GUILD)}-copy", "x")
+        client.hset(INDEX, "foo", "1")
+        live.mirror("0-0", "1-0", [opened(1)])
+        live.rebuild("5-0", [(GUILD, [(9, live_value(session(9)))])])
+        assert list(live.guilds()) == [GUILD]
+        assert sorted(live.read(GUILD)) == [9]
+        assert client.get(f"{guild_key(GUILD)}-copy") == b"x"
+        assert client.hgetall(INDEX) == {b"foo": b"1"}
 
     def test_many_guilds_and_a_large_one_arrive_whole(self, live):
         value = live_value(session(1))
