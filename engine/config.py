@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
-from engine.config_problems import misplaced_secrets, problem, shown
+from engine.config_problems import checked, shown
+from engine.config_secrets import Secrets, passwords, without_signature, without_token
 from engine.settings import (
     Api,
     Backup,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 DEFAULT_FILE = Path("config.toml")
 # A Unix socket's path must fit 104 bytes on macOS, 108 on Linux, with the NUL.
 _SOCKET_PATH_MAX = 103
-_LONGEST_SOCKET_NAME = "control.sock"
+_LONGEST_SOCKET_NAME = "rollcall.sock"
 
 
 class ConfigError(Exception):
@@ -190,7 +191,7 @@ class Config:
             self.notice_secret,
         ]
         urls = (self.storage.redis, self.events.webhook_url, self.trackers.webhook_url)
-        in_urls = [it for url in urls for it in _passwords(url)]
+        in_urls = [it for url in urls for it in passwords(url)]
         return (*(value.get_secret_value() for value in values if value), *in_urls)
 
     @property
@@ -200,11 +201,30 @@ class Config:
 
         return rules_of(self.settings)
 
+    @property
+    def missing_secrets(self) -> list[str]:
+        """What the daemon needs and the environment has not, a line each. Other commands need none of it."""
+        return [*without_token(self.settings), *self._missing_signatures]
+
+    def require_secrets(self) -> None:
+        """Raise ``ConfigError`` with all secrets that the daemon needs and does not have."""
+        self._refuse(self.missing_secrets)
+
     def require_gateway(self) -> None:
-        """Raise ``ConfigError`` where the settings do not allow a login: not needed to read sessions."""
-        if self.discord.gateway == "discord" and self.discord.token is None:
-            problem = "'discord' needs a bot token: set DISCORD_TOKEN in the environment"
-            raise ConfigError([f"{self.source or DEFAULT_FILE}: discord.gateway: {problem}"])
+        """Raise ``ConfigError`` where the settings do not allow a login."""
+        self._refuse(without_token(self.settings))
+
+    def require_signatures(self) -> None:
+        """Raise ``ConfigError`` where something is to be sent that cannot be signed."""
+        self._refuse(self._missing_signatures)
+
+    @property
+    def _missing_signatures(self) -> list[str]:
+        return without_signature(self.settings, self.webhook_secret, self.notice_secret)
+
+    def _refuse(self, problems: list[str]) -> None:
+        if problems:
+            raise ConfigError([f"{self.source or DEFAULT_FILE}: {it}" for it in problems])
 
     def _absolute(self, text: str) -> Path:
         return Path(os.path.normpath(self.folder / os.path.expanduser(text)))  # noqa: PTH111  # Path's may raise
@@ -216,60 +236,39 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     Without a path: from ``config.toml`` in the current folder, or the built-in defaults where there is none.
     Raises ``ConfigError`` with all that is wrong.
     """
-    if path is None and not DEFAULT_FILE.exists():
-        return _with_secrets(Config(source=None, folder=Path.cwd()), environ)
-    path = path or DEFAULT_FILE
-    settings = _check(path, _parse(path))
-    config = _with_secrets(Config(path.absolute(), path.absolute().parent, settings), environ)
-    if config.events.badges == "webhook" and config.webhook_secret is None:
-        line = f"'webhook' signs what it sends: set {config.events.webhook_secret_env} in the environment"
-        raise ConfigError([f"{path}: events.badges: {line}"])
-    if config.trackers.webhook_url and config.notice_secret is None:
-        line = f"what is sent is signed: set {config.trackers.webhook_secret_env} in the environment"
-        raise ConfigError([f"{path}: trackers.webhook_url: {line}"])
-    if len(os.fsencode(config.api_socket)) > _SOCKET_PATH_MAX:
-        problem = f"is too long for a Unix socket, {_SOCKET_PATH_MAX} bytes at most"
-        raise ConfigError([f"{path}: api.socket: {problem} (got {shown(str(config.api_socket))})"])
+    config, problems = examine(path, environ)
+    if problems:
+        raise ConfigError(problems)
     return config
 
 
-def _passwords(url: str) -> list[str]:
-    """Return the passwords in a URL, as they stand there and as they are meant."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # a host that cannot be; whoever connects will say so
-        return []
-    found = [parts.password or "", *(it[9:] for it in parts.query.split("&") if it.startswith("password="))]
-    return [it for written in found if written for it in (written, unquote(written))]
+def examine(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> tuple[Config, list[str]]:
+    """Read the configuration as ``load`` does, wrong settings left out. Returns all that is wrong, too.
+
+    Raises ``ConfigError`` where the file cannot be read at all.
+    """
+    secrets = Secrets(environ)
+    if path is None and not DEFAULT_FILE.exists():
+        return _with_secrets(Config(source=None, folder=Path.cwd()), secrets), secrets.unreadable
+    path = path or DEFAULT_FILE
+    settings, problems = checked(_parse(path))
+    config = _with_secrets(Config(path.absolute(), path.absolute().parent, settings), secrets)
+    if len(os.fsencode(config.api_socket)) > _SOCKET_PATH_MAX:
+        too_long = f"is too long for a Unix socket, {_SOCKET_PATH_MAX} bytes at most"
+        problems.append(f"api.socket: {too_long} (got {shown(str(config.api_socket))})")
+    return config, [*(f"{path}: {it}" for it in sorted(problems)), *secrets.unreadable]
 
 
-def _with_secrets(config: Config, environ: Mapping[str, str]) -> Config:
-    def secret(name: str) -> SecretStr | None:
-        value = environ.get(name, "").strip() or _credential(name, environ)
-        return SecretStr(value) if value else None
-
-    discord = config.discord.model_copy(update={"token": secret("DISCORD_TOKEN")})
+def _with_secrets(config: Config, secrets: Secrets) -> Config:
+    discord = config.discord.model_copy(update={"token": secrets.read("DISCORD_TOKEN")})
     return replace(
         config,
         settings=config.settings.model_copy(update={"discord": discord}),
-        api_token=secret(config.api.token_env),
-        redis_password=secret("REDIS_PASSWORD"),
-        webhook_secret=secret(config.events.webhook_secret_env),
-        notice_secret=secret(config.trackers.webhook_secret_env),
+        api_token=secrets.read(config.api.token_env),
+        redis_password=secrets.read("REDIS_PASSWORD"),
+        webhook_secret=secrets.read(config.events.webhook_secret_env),
+        notice_secret=secrets.read(config.trackers.webhook_secret_env),
     )
-
-
-def _credential(name: str, environ: Mapping[str, str]) -> str:
-    """Return what the service manager hands over in a file of this name (systemd: ``LoadCredential=``)."""
-    folder = environ.get("CREDENTIALS_DIRECTORY")
-    path = Path(folder or os.devnull) / name
-    try:
-        return path.read_text(encoding="utf-8").strip() if folder else ""
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", "it is no UTF-8")
-        raise ConfigError([f"{path}: cannot be read: {reason}"]) from error
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -286,14 +285,3 @@ def _parse(path: Path) -> dict[str, Any]:
     except ValueError as error:  # tomllib names line and column; an integer of thousands of digits has none
         problem = str(error)
     raise ConfigError([f"{path}: {problem}"])
-
-
-def _check(path: Path, document: dict[str, Any]) -> Settings:
-    problems = misplaced_secrets(document)
-    try:
-        settings = Settings.model_validate(document)
-    except ValidationError as error:
-        problems += [problem(it) for it in error.errors(include_url=False)]
-    if problems:
-        raise ConfigError([f"{path}: {problem}" for problem in sorted(problems)])
-    return settings

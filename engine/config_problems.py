@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from engine.settings import Settings
 
@@ -16,7 +16,36 @@ if TYPE_CHECKING:
 _HALVES = ("bool", "literal['auto']")
 
 
-def misplaced_secrets(document: dict[str, Any]) -> list[str]:
+def checked(document: dict[str, Any]) -> tuple[Settings, list[str]]:
+    """Return the settings, the wrong ones left out of the document, and all that is wrong, a line each."""
+    problems = _misplaced_secrets(document)
+    try:
+        return Settings.model_validate(document), problems
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+    problems += [problem(it) for it in errors]
+    for location in sorted({_wrong(it) for it in errors}, key=len, reverse=True):
+        _leave_out(document, location)
+    return checked(document)[0], sorted(problems)  # what is wrong only now follows from what was left out
+
+
+def _wrong(error: "ErrorDetails") -> tuple[int | str, ...]:
+    """Return what to leave out: an unknown key alone, else all of its table's key."""
+    location = error["loc"]
+    if error["type"] == "extra_forbidden":
+        return location
+    if str(location[-1]).endswith("_env"):
+        return location[:1]  # whose secret is missing cannot be told without the name
+    return location[:2]
+
+
+def _leave_out(document: Any, location: tuple[int | str, ...]) -> None:
+    for part in location[:-1]:
+        document = document[part]
+    del document[location[-1]]
+
+
+def _misplaced_secrets(document: dict[str, Any]) -> list[str]:
     """Take a token out of the document: its value must not get into any other message."""
     discord = document.get("discord")
     if not isinstance(discord, dict) or "token" not in discord:

@@ -40,9 +40,13 @@ LAYERS = {
     ),
     "engine.settings": Layer(set(), {"pydantic"}),
     "engine.config": Layer(
-        {"engine.settings", "engine.domain.rules", "engine.config_problems", "engine.configured_rules"},
+        {
+            *("engine.settings", "engine.config_problems", "engine.config_secrets"),
+            *("engine.configured_rules", "engine.domain.rules"),
+        },
         {"pydantic"},
     ),
+    "engine.config_secrets": Layer({"engine.settings"}, {"pydantic"}),
     "engine.config_problems": Layer({"engine.settings"}, {"pydantic", "pydantic_core"}),
     "engine.configured_rules": Layer({"engine.settings", DOMAIN}, set()),
     "engine.log": Layer(set(), {"structlog"}),

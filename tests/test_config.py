@@ -42,10 +42,14 @@ def test_secrets_come_as_credentials_too_and_the_environment_wins(loaded, tmp_pa
     (tmp_path / "DISCORD_TOKEN").write_bytes(b"\xff")
     with pytest.raises(ConfigError, match=r"DISCORD_TOKEN: cannot be read: it is no UTF-8"):
         loaded("", environ)
-    (tmp_path / "REDIS_PASSWORD").mkdir()
-    (tmp_path / "DISCORD_TOKEN").unlink()
-    with pytest.raises(ConfigError, match=r"REDIS_PASSWORD: cannot be read: Is a directory"):
-        loaded("", environ)
+    (tmp_path / "ROLLCALL_WEBHOOK_SECRET").mkdir()
+    with pytest.raises(ConfigError) as caught:
+        loaded("[log]\nx = 1", environ)
+    assert caught.value.problems == [
+        f"{tmp_path}/config.toml: log.x: unknown key",
+        f"{tmp_path}/DISCORD_TOKEN: cannot be read: it is no UTF-8",
+        f"{tmp_path}/ROLLCALL_WEBHOOK_SECRET: cannot be read: Is a directory",
+    ]
 
 
 def test_a_password_in_the_url_stays_out_of_every_repr(loaded):
@@ -83,6 +87,13 @@ def test_the_sockets_are_in_the_data_directory_or_where_their_path_is_short_enou
     assert far.runtime_dir != loaded(f"[storage]\ndata_dir = '{'deep/' * 31}'").runtime_dir
 
 
+@pytest.mark.parametrize("more", range(20))
+def test_no_length_of_the_data_directory_leaves_a_socket_without_a_place(loaded, tmp_path, more):
+    short = 103 - len(os.fsencode(tmp_path / "run" / "rollcall.sock"))
+    config = loaded(f"[storage]\ndata_dir = '{'x' * max(short - 10 + more, 1)}'")
+    assert len(os.fsencode(config.api_socket)) <= 103
+
+
 def test_the_rules_are_in_milliseconds(loaded):
     rules = loaded("[sessions]\nmin_session_s = 1.5\n[discord]\nlog_channel_id = '81384788765712384'").rules
     assert (rules.min_session_ms, rules.channel_creation_ms) == (1500, 10_000)
@@ -108,6 +119,28 @@ def test_reading_needs_no_token_but_the_gateway_does(loaded):
         ConfigError, match=r"discord\.gateway: 'discord' needs a bot token: set DISCORD_TOKEN"
     ):
         config.require_gateway()
+
+
+def test_reading_needs_no_signing_secret_but_sending_does(loaded):
+    text = (
+        "[discord]\ngateway = 'discord'\n"
+        "[events]\nbadges = 'webhook'\nwebhook_url = 'http://host/'\nwebhook_secret_env = 'BADGES'\n"
+        "[trackers]\non_expiry = 'notify'\nwebhook_url = 'http://host/'\n"
+    )
+    environ = {"DISCORD_TOKEN": "x", "BADGES": "x", "ROLLCALL_WEBHOOK_SECRET": "x"}
+    loaded(text, environ).require_secrets()
+    config = loaded(text)
+    with pytest.raises(ConfigError) as caught:
+        config.require_signatures()
+    badges, notices = caught.value.problems
+    assert badges.endswith(": events.badges: 'webhook' signs what it sends: set BADGES in the environment")
+    assert notices.endswith(
+        ": trackers.webhook_url: what is sent is signed: set ROLLCALL_WEBHOOK_SECRET in the environment"
+    )
+    with pytest.raises(ConfigError) as caught:
+        config.require_secrets()
+    assert ["DISCORD_TOKEN" in it for it in caught.value.problems] == [True, False, False]
+    assert caught.value.problems[1:] == [badges, notices]
 
 
 def test_the_default_file_may_be_missing(tmp_path, monkeypatch):

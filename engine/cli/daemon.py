@@ -20,7 +20,9 @@ def run(config: ConfigFile = None) -> int:
     """Run the daemon: all its processes, until SIGTERM or Ctrl-C."""
     from engine.processes import parent
 
-    verdict = parent.run(_loaded(config, "parent"))
+    loaded = _loaded(config, "parent")
+    loaded.require_secrets()
+    verdict = parent.run(loaded)
     if verdict.reason:
         raise Failure(verdict.reason, verdict.exit_code)
     return verdict.exit_code
@@ -38,6 +40,7 @@ def ingest(config: ConfigFile = None) -> int:
 def engine(config: ConfigFile = None) -> int:
     """Run the engine alone: the journal into the ledger, and HTTP."""
     loaded = _loaded(config, "engine")
+    loaded.require_signatures()
     from engine.daemon import engine_main
 
     return _run(engine_main, loaded)
@@ -89,17 +92,15 @@ _HINT = ": is `rollcall run` running?"
 
 def check_config(config: ConfigFile = None, as_json: AsJson = False) -> int:
     """Check the configuration and tell all that is wrong with it."""
-    from engine.config import DEFAULT_FILE, ConfigError, load
+    from engine.config import DEFAULT_FILE, ConfigError, examine
     from engine.daemon import tracker_problems
 
-    problems: list[str] = []
+    place = str(config or DEFAULT_FILE)
     try:
-        loaded = load(config)
-        loaded.require_gateway()
-        problems = [f"{config or DEFAULT_FILE}: {it}" for it in tracker_problems(loaded)]
+        loaded, problems = examine(config)
+        problems += [f"{place}: {it}" for it in (*loaded.missing_secrets, *tracker_problems(loaded))]
     except ConfigError as error:
         problems = error.problems
-    place = str(config or DEFAULT_FILE)
     missing = config is None and not Path(place).exists()
     if as_json:
         import json
