@@ -81,6 +81,7 @@ class EventWrites:
     def report(self, guild_id: int, state: PlayerState) -> None:
         """Take what whoever plays tells of a guild's player."""
         desk = self._desk()
+        self._check_players_guild(guild_id)
         self._carry_out(PlayerReported(desk.now(), guild_id, state.value, str(desk.new_id())))
 
     def retry(self, guild_id: int, actor: str, journal_ids: list[str]) -> dict[str, int]:
@@ -97,6 +98,8 @@ class EventWrites:
     def override(self, kind: SubjectKind, subject_id: int, wanted: Override | None) -> None:
         """Let something be different for a player (by its guild) or an active event; None: nothing more."""
         desk, it = self._desk(), wanted or Override()
+        if kind is SubjectKind.PLAYER:
+            self._check_players_guild(subject_id)
         guild_id = int(self._event(subject_id)["guildId"]) if kind is SubjectKind.EVENT else subject_id
         terms = (it.timeout_ms, it.trackers, it.exempt)
         request = SubjectOverridden(
@@ -105,7 +108,8 @@ class EventWrites:
         self._carry_out(request)
 
     def _make(self, draft: EventDraft, guild_id: int, event_id: int) -> Row:
-        self._check_guild(draft.guild_id)
+        if not self._is_guild(guild_id):
+            raise InvalidField("guildId", _no_guild(guild_id))
         self._check_channels(guild_id, draft.voice_channel_ids)
         desk, fields = self._desk(), fields_of(draft)
         request = CreateEvent(desk.now(), guild_id, event_id, fields, draft.source, str(desk.new_id()))
@@ -127,9 +131,13 @@ class EventWrites:
             raise no_event(event_id)
         return event
 
-    def _check_guild(self, guild_id: str) -> None:
-        if all(int(it["guildId"]) != int(guild_id) for it in self._reads.guilds()):
-            raise InvalidField("guildId", f"the bot is in no guild of the id {guild_id}")
+    def _check_players_guild(self, guild_id: int) -> None:
+        """Refuse a guild that nobody knows before it gets an actor: the path names it, so it is not found."""
+        if not self._is_guild(guild_id):
+            raise Refused(404, _no_guild(guild_id), "guildId")
+
+    def _is_guild(self, guild_id: int) -> bool:
+        return any(int(it["guildId"]) == guild_id for it in self._reads.guilds())
 
     def _check_channels(self, guild_id: int, channel_ids: Iterable[str]) -> None:
         known = {int(it["channelId"]) for it in self._reads.channels(guild_id)}
@@ -170,6 +178,10 @@ class Keys:
 def no_event(event_id: object) -> Refused:
     """Return what says that there is no such event."""
     return Refused(404, f"no event has the id {event_id}", "eventId")
+
+
+def _no_guild(guild_id: int) -> str:
+    return f"the bot is in no guild of the id {guild_id}"
 
 
 def _refused(answer: Answer) -> Refused:

@@ -46,7 +46,7 @@ def player(guild_id: Annotated[Snowflake, Path(alias="guildId")], reads: LedgerR
     return PlayerActivity.model_validate(found)
 
 
-@router.put("/guilds/{guildId}/player", responses=documented(409, 422))
+@router.put("/guilds/{guildId}/player", responses=documented(404, 409, 422))
 def report_player(
     guild_id: Annotated[Snowflake, Path(alias="guildId")], told: ReportedPlayer, changes: Changes
 ) -> Player:

@@ -26,7 +26,6 @@ from engine.domain.tracking import PlayerState, Subject, SubjectKind, SubjectSta
 
 # While a player stands at one of these, a pause of ours holds.
 _HELD = (SubjectState.INACTIVE, SubjectState.EXPIRING, SubjectState.EXPIRED)
-_NO_PLAYER = "the bot is in no voice channel there"
 
 
 def scope_committed(draft: Draft, what: ScopeCommitted) -> None:
@@ -48,7 +47,7 @@ def subject_overridden(draft: Draft, what: SubjectOverridden) -> None:
     """Meet a request for an override, or refuse it."""
     refused = subjects.refusal(what, draft.rules.tracking)
     if draft.state.player is None:
-        refused = Answer(what.request_id, "conflict", _NO_PLAYER)
+        refused = _no_player(what.request_id)
     if refused is None:
         _take(draft, what, what.at)
     _answer(draft, refused or Answer(what.request_id))
@@ -58,7 +57,7 @@ def player_reported(draft: Draft, what: PlayerReported) -> None:
     """Take what whoever plays tells. A pause of ours is over once somebody else resumes, or nothing plays."""
     player, state = draft.state.player, PlayerState(what.state)
     if player is None:
-        _answer(draft, Answer(what.request_id, "conflict", _NO_PLAYER))
+        _answer(draft, _no_player(what.request_id))
         return
     # Before our pause is reported, "playing" is what was before it.
     resumed = state is PlayerState.PLAYING and player.state is PlayerState.PAUSED
@@ -67,6 +66,10 @@ def player_reported(draft: Draft, what: PlayerReported) -> None:
     if after != player:
         save_player(draft, after)
     _answer(draft, Answer(what.request_id))
+
+
+def _no_player(request_id: str) -> Answer:
+    return Answer(request_id, "conflict", "the bot is in no voice channel there", "guildId")
 
 
 def _answer(draft: Draft, answer: Answer) -> None:

@@ -6,6 +6,8 @@ from engine.domain.inputs import GuildSnapshot, VoiceState
 from engine.domain.rules import Rules, TrackingRules
 from engine.domain.tracker_inputs import ScopeCommitted, SubjectMark
 from engine.domain.tracking import Override, SubjectKind
+from engine.storage.journal import stream_key
+from engine.storage.redis_client import connect
 from tests.api import running as world
 from tests.api.running import CONNECTION, GUILD, LOUNGE, NOON, refusal
 
@@ -84,8 +86,26 @@ def test_what_cannot_be_meant_is_refused_with_its_field(api, terms, field):
 
 
 def test_where_there_is_no_player_there_is_none_to_override(api):
-    refusal(api.put(f"{PLAYER}/override", json={"exempt": True}), 409, "status")
+    refusal(api.put(f"{PLAYER}/override", json={"exempt": True}), 409, "guildId")
+    refusal(api.put(PLAYER, json={"state": "idle"}), 409, "guildId")
     refusal(api.get(PLAYER), 404, "guildId")
+
+
+@pytest.mark.parametrize("guild_id", [77, world.LOST])
+def test_a_guild_that_the_bot_is_not_in_is_not_found_before_anything_is_journaled(api, redis_url, guild_id):
+    before = journaled(redis_url)
+    path = f"/guilds/{guild_id}/player"
+    for answer in (
+        api.put(path, json={"state": "idle"}),
+        api.put(f"{path}/override", json={"exempt": True}),
+    ):
+        assert refusal(answer, 404, "guildId") == f"the bot is in no guild of the id {guild_id}"
+    assert journaled(redis_url) == before > 0
+
+
+def journaled(url):
+    with connect(url) as client:
+        return client.xlen(stream_key(0))
 
 
 def test_an_active_events_override_is_set_shown_and_dropped(api, make):

@@ -37,7 +37,7 @@ def test_an_override_is_set_shown_and_removed(rollcall):
         (("player", str(GUILD), "--tracker", "nobody"), 2, "--tracker: no tracker is called 'nobody'"),
         (("player", str(GUILD), "--timeout", "-1"), 2, "--timeout: "),
         (("player", str(GUILD), "--remove", "--exempt"), 2, "--remove goes alone"),
-        (("player", "17", "--exempt"), 1, "the bot is in no voice channel there"),
+        (("player", "17", "--exempt"), 1, "the bot is in no guild of the id 17"),
         (("event", "17"), 1, "no event has the id 17"),
         (("event", "17", "--remove"), 1, "no event has the id 17"),
         (("guild", "17"), 2, "'guild' is not one of"),
