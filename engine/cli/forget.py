@@ -11,6 +11,7 @@ from engine.cli.options import AsJson, ConfigFile
 if TYPE_CHECKING:
     from engine.cli.client import EngineClient
     from engine.cli.records import Row
+    from engine.config import Config
 
 
 def forget(
@@ -24,14 +25,15 @@ def forget(
     from engine.cli.tables import print_json
     from engine.config import load
 
-    client = EngineClient(load(config).api_socket)
+    loaded = load(config)
+    client = EngineClient(loaded.api_socket)
     if not yes:
         _confirm(client, user)
     told = client.send("DELETE", f"/users/{user}")
     if as_json:
         print_json(told)
     else:
-        print(_done(told))
+        print(_done(told), _of_backups(loaded), sep="\n")
     return 0
 
 
@@ -51,6 +53,18 @@ def _confirm(client: "EngineClient", user: str) -> None:
 def _done(told: "Row") -> str:
     counts = [f"{_words(name)} {count}" for name, count in told["forgotten"].items() if count]
     return f"user {told['userId']} is forgotten: {', '.join(counts) or 'nothing was kept of them'}"
+
+
+def _of_backups(config: "Config") -> str:
+    folder = config.backup_dir
+    if not config.backup.every_h:
+        return (
+            f"backups stay as they are, those in {folder} too: remove those that may hold something of them"
+        )
+    return (
+        f"backups in {folder} that hold something of them go within minutes, once a new one is made; "
+        "those elsewhere are yours to remove"
+    )
 
 
 def _words(name: str) -> str:

@@ -1,15 +1,17 @@
 """Automatic backups: one every few hours, on a thread of its own, the old ones removed once it is whole.
 
 Each start waits a minute, in which the engine catches up. Who is forgotten is to be in no backup: as long as
-one is older than that, the next is made at once, and takes the place of all older ones.
+one has rows of theirs, the next is made at once, and takes the place of those; the others stay.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from sqlite3 import Connection
+from typing import TypeAlias
 
 import structlog
 
@@ -26,11 +28,14 @@ from engine.storage.backup import (
     standings,
 )
 from engine.storage.database import faults
+from engine.storage.forgetting import is_known
 from engine.storage.protocols import StorageError
 
 FIRST_S = 60.0  # after a start
 LOOK_EVERY_S = 30.0
 AGAIN_S = 600.0  # after a failure
+
+Forgotten: TypeAlias = tuple[int, int, int]  # partition, user, up to when
 
 _log = structlog.get_logger(__name__)
 
@@ -70,6 +75,7 @@ class Backups:
         self.stats = BackupStats()
         self._needed: Mapping[int, Standing] = {}
         self._newest: tuple[Path, int] | None = None  # and when by the clock
+        self._clear: dict[Path, frozenset[Forgotten]] = {}  # by backup: of whom it has nothing
         remove_partial(folder)
         self._note(backups_in(folder))
 
@@ -97,8 +103,9 @@ class Backups:
         self._newest = backup.path, now
         forgotten = _forgotten(backup.path)
         for number, older in enumerate(known, start=1):
-            if number >= self._keep or (forgotten and not _knows(older, forgotten)):
+            if number >= self._keep or self._has(older, forgotten):
                 older.unlink(missing_ok=True)
+                self._clear.pop(older, None)
         self._note(backups_in(self._folder))
         return backup
 
@@ -111,7 +118,7 @@ class Backups:
         if not 0 <= self._now() - last_at < self._every_ms:
             return True
         forgotten = _forgotten(self._ledger)
-        return bool(forgotten) and not all(_knows(it, forgotten) for it in known)
+        return any(self._has(it, forgotten) for it in known)
 
     def _run(self) -> None:
         wait_s = min(FIRST_S, self._every_ms / 1000)
@@ -135,6 +142,14 @@ class Backups:
         self.stats.last_error = str(error)
         _log.error("backup_failed", reason=str(error), again_in_s=AGAIN_S)
 
+    def _has(self, backup: Path, forgotten: frozenset[Forgotten]) -> bool:
+        """Say whether a backup has rows of the forgotten. Each is looked for once: no backup changes."""
+        news = forgotten - self._clear.get(backup, frozenset())
+        if news and _tells_of(backup, news):
+            return True
+        self._clear[backup] = forgotten
+        return False
+
     def _note(self, known: list[Path]) -> None:
         self.stats.kept = len(known)
         for path in known:
@@ -145,15 +160,24 @@ class Backups:
                 return
 
 
-def _forgotten(path: Path) -> set[tuple[int, int, int]]:
+def _forgotten(path: Path) -> frozenset[Forgotten]:
     """Return who is forgotten in a ledger or a backup. Raises ``StorageError``."""
     with faults(path), closing(reading(path)) as connection:
-        return set(connection.execute('SELECT "partition", user_id, at FROM forgotten'))
+        return _forgotten_in(connection)
 
 
-def _knows(backup: Path, forgotten: Iterable[tuple[int, int, int]]) -> bool:
-    """Say whether a backup was made after all these were forgotten; one that cannot be read knows nobody."""
+def _forgotten_in(connection: Connection) -> frozenset[Forgotten]:
+    return frozenset(connection.execute('SELECT "partition", user_id, at FROM forgotten'))
+
+
+def _tells_of(backup: Path, forgotten: frozenset[Forgotten]) -> bool:
+    """Say whether a backup has rows of somebody who was forgotten after it was made.
+
+    One that cannot be read may have some: it is of no use as a backup, either.
+    """
     try:
-        return _forgotten(backup).issuperset(forgotten)
+        with faults(backup), closing(reading(backup)) as connection:
+            later = forgotten - _forgotten_in(connection)
+            return any(is_known(connection, user_id, number) for number, user_id, _ in later)
     except StorageError:
-        return False
+        return True

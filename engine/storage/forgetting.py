@@ -80,6 +80,7 @@ _BLOT_QUARANTINES = """
     UPDATE quarantine SET reason = 'told of somebody who is forgotten'
     WHERE "partition" = ? AND instr(reason, ?)
 """
+_QUARANTINES = 'SELECT count(*) FROM quarantine WHERE "partition" = ? AND instr(reason, ?)'
 
 Counts = dict[str, int]
 
@@ -111,6 +112,17 @@ def forget_member(connection: Connection, it: ForgetMember, mine: Share) -> Coun
     return counts
 
 
+def is_known(connection: Connection, user_id: int, partition: int) -> bool:
+    """Say whether there is anything of a person that a partition would remove or rename to forget them.
+
+    What other partitions have of their sessions, names and results counts, too.
+    """
+    if guilds_of(connection, user_id) or _letters_about(connection, user_id, partition):
+        return True
+    (count,) = connection.execute(_QUARANTINES, (partition, str(user_id))).fetchone()
+    return bool(count)
+
+
 def find_forgotten(connection: Connection, partition: int) -> dict[int, int]:
     """Return who is forgotten, and up to when."""
     rows = connection.execute('SELECT user_id, at FROM forgotten WHERE "partition" = ?', (partition,))
@@ -129,12 +141,16 @@ def _next_pseudonym(connection: Connection, mine: Share) -> int:
     return next_pseudonym(min(0, min(lowest, default=0)), *mine)
 
 
-def _drop_letters(connection: Connection, user_id: int, partition: int) -> int:
-    gone = [
+def _letters_about(connection: Connection, user_id: int, partition: int) -> list[tuple[int, str]]:
+    return [
         (partition, journal_id)
         for journal_id, raw, reason in connection.execute(_LETTERS, (partition,))
         if str(user_id) in reason or _tells_of(raw, user_id)
     ]
+
+
+def _drop_letters(connection: Connection, user_id: int, partition: int) -> int:
+    gone = _letters_about(connection, user_id, partition)
     connection.executemany('DELETE FROM deadletter WHERE "partition" = ? AND journal_id = ?', gone)
     connection.execute(_BLOT_QUARANTINES, (partition, str(user_id)))
     return len(gone)

@@ -33,9 +33,23 @@ def typed(monkeypatch):
 def test_a_person_is_forgotten_and_the_command_says_what_that_took(rollcall):
     code, out, err = rollcall("forget", "1", "--yes")
     assert (code, err) == (0, "")
-    assert out == "user 1 is forgotten: sessions 1, anonymized sessions 1, participants 1, badges 1\n"
-    assert rollcall("forget", "1", "--yes")[1] == "user 1 is forgotten: nothing was kept of them\n"
+    told = out.splitlines()[0]
+    assert told == "user 1 is forgotten: sessions 1, anonymized sessions 1, participants 1, badges 1"
+    told = rollcall("forget", "1", "--yes")[1].splitlines()[0]
+    assert told == "user 1 is forgotten: nothing was kept of them"
     assert json.loads(rollcall("stats", "event", "last", "--json")[1])["countedSeconds"] == 7200.0
+
+
+@pytest.mark.usefixtures("running")
+@pytest.mark.parametrize(("every_h", "becomes"), [(6, "go within minutes"), (0, "stay as they are")])
+def test_the_command_says_in_a_line_what_becomes_of_backups(rollcall, folder, config, every_h, becomes):
+    with (folder / "config.toml").open("a") as file:
+        file.write(f"[backup]\nevery_h = {every_h}\n")
+    _, told = rollcall("forget", "1", "--yes")[1].splitlines()
+    assert told.startswith("backups ")
+    assert becomes in told
+    assert str(config.backup_dir) in told
+    assert set(json.loads(rollcall("forget", "1", "--yes", "--json")[1])) == {"userId", "forgotten"}
 
 
 @pytest.mark.usefixtures("attended")
