@@ -33,23 +33,25 @@ def sound_ledger(config: "Config") -> None:
     recover(config.database, config.backup_dir, gaps, _now())
 
 
-def start_backups(config: "Config", stack: ExitStack) -> Backups | None:
-    """Start the automatic backups, if there are to be any."""
-    if not config.backup.every_h:
-        return None
+def start_backups(config: "Config", stack: ExitStack) -> Backups:
+    """Start the automatic backups, if there are to be any. Those made by hand are shown in any case."""
     every_s = config.backup.every_h * 3600
     backups = Backups(config.database, config.backup_dir, every_s=every_s, keep=config.backup.keep)
-    stack.callback(backups.stop)
-    backups.start()
+    if backups.automatic:
+        stack.callback(backups.stop)
+        backups.start()
     return backups
 
 
 def needed_after(backups: Backups | None, partition: int) -> Callable[[], str] | None:
-    """Return what tells the journal from where on the newest backup would need it."""
-    return None if backups is None else partial(backups.needed_after, partition)
+    """Return what tells the journal from where on the newest backup would need it.
+
+    None where none are made by themselves: the journal would wait for one for ever.
+    """
+    return partial(backups.needed_after, partition) if backups and backups.automatic else None
 
 
-def overview(config: "Config", backups: Backups | None) -> dict[str, Any]:
+def overview(config: "Config", backups: Backups) -> dict[str, Any]:
     """Return what ``rollcall debug`` shows of backups, and of damage that nobody has taken away yet."""
     folders = {config.database.parent, config.data_dir / "redis"}
     damaged = sorted(str(it) for folder in folders for it in folder.glob("*.damaged-*"))
@@ -57,11 +59,10 @@ def overview(config: "Config", backups: Backups | None) -> dict[str, Any]:
     return {"backups": _fared(backups), "rebuilt": rebuilt, "damagedFiles": damaged}
 
 
-def _fared(backups: Backups | None) -> dict[str, Any] | str:
-    if backups is None:
-        return "off"
-    stats = backups.stats
+def _fared(backups: Backups) -> dict[str, Any]:
+    stats = backups.look()
     return {
+        "automatic": backups.automatic,
         "lastAt": None if stats.last_at is None else iso(stats.last_at),
         "lastFile": stats.last_file,
         "lastBytes": stats.last_bytes,
@@ -71,15 +72,14 @@ def _fared(backups: Backups | None) -> dict[str, Any] | str:
     }
 
 
-def samples(backups: Backups | None) -> Iterable[Sample]:
+def samples(backups: Backups) -> Iterable[Sample]:
     """Yield how the backups fare."""
-    if backups is None:
-        return
+    stats = backups.look()
     name = "rollcall_backup_last_success_timestamp_seconds"
-    last_s = (backups.stats.last_at or 0) / 1000
+    last_s = (stats.last_at or 0) / 1000
     yield Sample(name, "gauge", "When the newest backup of the ledger was made; 0: there is none", last_s)
     help_ = "Backups of the ledger that could not be made"
-    yield Sample("rollcall_backup_failures_total", "counter", help_, backups.stats.failures)
+    yield Sample("rollcall_backup_failures_total", "counter", help_, stats.failures)
 
 
 def backup_now(config: "Config", target: Path | None) -> Backup:

@@ -56,7 +56,7 @@ class Beside(NamedTuple):
     badges: "DeliveryStats"
     notices: "DeliveryStats"
     trackers: "Callable[[], list[Described]]"
-    backups: "Backups | None"
+    backups: "Backups"
 
 
 def main(config: "Config") -> int:

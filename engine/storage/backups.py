@@ -36,6 +36,8 @@ LOOK_EVERY_S = 30.0
 AGAIN_S = 600.0  # after a failure
 
 Forgotten: TypeAlias = tuple[int, int, int]  # partition, user, up to when
+Newest: TypeAlias = tuple[int | None, str, int]  # when made, where, bytes
+_NONE: tuple[Mapping[int, Standing], Newest] = ({}, (None, "", 0))
 
 _log = structlog.get_logger(__name__)
 
@@ -54,6 +56,8 @@ class BackupStats:
 
 class Backups:
     """Makes backups of ``ledger`` in ``folder``, one every ``every_s``, of which ``keep`` stay.
+
+    With ``every_s`` 0 it makes none by itself, and only looks at those that others make there.
 
     ``needed``: by partition, where the newest backup stands; the journal is kept from there on (``START``:
     all of it, there is no backup yet).
@@ -75,13 +79,30 @@ class Backups:
         self.stats = BackupStats()
         self._needed: Mapping[int, Standing] = {}
         self._newest: tuple[Path, int] | None = None  # and when by the clock
+        self._looking = threading.Lock()
+        self._seen: list[Path] = []
         self._clear: dict[Path, frozenset[Forgotten]] = {}  # by backup: of whom it has nothing
-        remove_partial(folder)
-        self._note(backups_in(folder))
+        if self.automatic:
+            remove_partial(folder)
+        self.look()
+
+    @property
+    def automatic(self) -> bool:
+        """Say whether any are made by themselves."""
+        return self._every_ms > 0
 
     def needed_after(self, partition: int) -> str:
         """Return the journal's id after which the newest backup would need it."""
         return self._needed.get(partition, Standing()).cursor
+
+    def look(self) -> BackupStats:
+        """Return the stats of what lies in the folder now, whoever has put it there."""
+        with self._looking, suppress(OSError):
+            known = backups_in(self._folder)
+            if known != self._seen:
+                self._note(known)
+                self._seen = known
+        return self.stats
 
     def start(self) -> None:
         """Begin, in a minute."""
@@ -106,7 +127,7 @@ class Backups:
             if number >= self._keep or self._has(older, forgotten):
                 older.unlink(missing_ok=True)
                 self._clear.pop(older, None)
-        self._note(backups_in(self._folder))
+        self.look()
         return backup
 
     def due(self) -> bool:
@@ -151,13 +172,17 @@ class Backups:
         return False
 
     def _note(self, known: list[Path]) -> None:
+        """Take the newest that can be read; all at once, for those who read meanwhile."""
+        needed, newest = next(filter(None, map(_newest, known)), _NONE)
+        self._needed = needed
+        self.stats.last_at, self.stats.last_file, self.stats.last_bytes = newest
         self.stats.kept = len(known)
-        for path in known:
-            with suppress(StorageError, OSError):
-                self._needed = standings(path)
-                self.stats.last_at, self.stats.last_file = moment_of(path), str(path)
-                self.stats.last_bytes = path.stat().st_size
-                return
+
+
+def _newest(path: Path) -> tuple[Mapping[int, Standing], Newest] | None:
+    with suppress(StorageError, OSError):
+        return standings(path), (moment_of(path), str(path), path.stat().st_size)
+    return None
 
 
 def _forgotten(path: Path) -> frozenset[Forgotten]:
