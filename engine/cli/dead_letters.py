@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.filters import Guild
+from engine.cli.filters import GuildId
 from engine.cli.options import AsJson, ConfigFile
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _PAGE = 1_000
 @app.callback(invoke_without_command=True)
 def dead_letters(
     context: typer.Context,
-    guild: Guild = None,
+    guild: GuildId = None,
     everything: Annotated[bool, typer.Option("--all", help="Those too that took effect since.")] = False,
     as_json: AsJson = False,
     config: ConfigFile = None,
@@ -42,7 +42,7 @@ def dead_letters(
 @app.command()
 def retry(
     journal_id: Annotated[str | None, typer.Argument(metavar="[JOURNAL_ID]")] = None,
-    guild: Guild = None,
+    guild: GuildId = None,
     everything: Annotated[bool, typer.Option("--all", help="All there are.")] = False,
     as_json: AsJson = False,
     config: ConfigFile = None,

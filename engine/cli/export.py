@@ -67,6 +67,7 @@ def export(  # noqa: PLR0913, PLR0917  # one parameter for each option of the co
     from engine.cli import exported
     from engine.cli.columns import clock
     from engine.cli.records import Wanted, source
+    from engine.cli.sessions_wanted import resolved
     from engine.cli.zones import zone
     from engine.config import load
 
@@ -74,6 +75,7 @@ def export(  # noqa: PLR0913, PLR0917  # one parameter for each option of the co
     wanted = Wanted(guild, user, channel, event, *window(since, until), status)
     _check(what, wanted, intervals=intervals, excel=excel and form != "csv")
     records = source(load(config))
+    wanted = resolved(records, wanted)
     if what == "sessions":
         _write(exported.sessions(records, wanted, write), form, output, excel=excel)
     else:

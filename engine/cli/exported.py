@@ -1,13 +1,11 @@
 """What an export reads, item by item, and how each becomes rows of a table."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 from engine.cli import columns
 from engine.cli.columns import Clock, in_zone
-from engine.cli.places import event_id
 from engine.cli.records import PAGE_MAX, Records, Row, Wanted, WantedEvents, found_sessions
 from engine.domain.ids import parse_person
 
@@ -26,8 +24,6 @@ class Table(NamedTuple):
 
 def sessions(records: Records, wanted: Wanted, write: Clock | None) -> Table:
     """Read sessions, the latest join first."""
-    if wanted.event is not None:
-        wanted = replace(wanted, event=event_id(records, wanted.event))
     found, unknown = found_sessions(records, wanted, None)
     items = (in_zone(row, write) for row in found)
     return Table(items, columns.SESSION_TITLES, lambda item: [columns.session_cells(item)], unknown)
@@ -45,7 +41,7 @@ def participants(records: Records, wanted: Wanted, write: Clock | None, *, inter
 
 def _events(records: Records, wanted: Wanted) -> Iterable[Row]:
     if wanted.event is not None:
-        return [records.event(event_id(records, wanted.event))]
+        return [records.event(wanted.event)]
     chosen = WantedEvents(wanted.guild, wanted.channel, None, wanted.since, wanted.until)
     return records.events(chosen, PAGE_MAX)
 

@@ -27,6 +27,11 @@ def optional_id(value: str | None) -> str | None:
     return None if value is None else checked_id(value)
 
 
+def optional_name(value: str | None) -> str | None:
+    """Check an option that takes a name too: digits are an id. Raises ``BadParameter``."""
+    return value if value is None or not is_digits(value) else checked_id(value)
+
+
 def is_digits(text: str) -> bool:
     """Say whether a text is made of the digits 0 to 9, as ids are."""
     return text.isascii() and text.isdigit()
@@ -36,10 +41,14 @@ def _id_option(name: str) -> Any:
     return typer.Option(f"--{name}", metavar="ID", help=f"Only this {name}.", callback=optional_id)
 
 
-Guild: TypeAlias = Annotated[str | None, _id_option("guild")]
+def _place_option(name: str) -> Any:
+    return typer.Option(f"--{name}", metavar="ID|NAME", help=f"Only this {name}.", callback=optional_name)
+
+
+Guild: TypeAlias = Annotated[str | None, _place_option("guild")]
+GuildId: TypeAlias = Annotated[str | None, _id_option("guild")]
 User: TypeAlias = Annotated[str | None, _id_option("user")]
-Channel: TypeAlias = Annotated[str | None, _id_option("channel")]
-Event: TypeAlias = Annotated[str | None, _id_option("event")]
+Channel: TypeAlias = Annotated[str | None, _place_option("channel")]
 Since: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.cli.export import Event
 from engine.cli.filters import (
     Channel,
-    Event,
     Everything,
     Guild,
     Limit,
@@ -45,13 +45,15 @@ def sessions(  # noqa: PLR0913, PLR0917  # one parameter for each option of the 
     """List voice sessions, open and past, the latest join first. Works without a running daemon too."""
     from engine.cli.failure import Failure
     from engine.cli.records import Wanted, found_sessions, source
+    from engine.cli.sessions_wanted import resolved
     from engine.cli.writing import write_array
     from engine.config import load
 
     wanted = Wanted(guild, user, channel, event, *window(since, until), status, spans)
     limit = table_limit(limit, everything=everything, as_json=as_json)
     loaded = load(config)
-    rows, unknown = found_sessions(source(loaded), wanted, limit)
+    records = source(loaded)
+    rows, unknown = found_sessions(records, resolved(records, wanted), limit)
     if as_json:
         write_array(sys.stdout, islice(rows, limit))
         if unknown:

@@ -107,6 +107,14 @@ def _camel(name):
 
 
 @pytest.mark.usefixtures("evening_held")
+@pytest.mark.parametrize("what", ["participants", "sessions"])
+def test_guilds_and_channels_go_by_their_names_too(export, what):
+    by_name = export(what, "--guild", "lighthouse", "--channel", "Stage")
+    assert by_name == export(what, "--guild", "10", "--channel", "21")
+    assert {row["user_id"] for row in table(by_name)} == {"3"}
+
+
+@pytest.mark.usefixtures("evening_held")
 def test_sessions_in_json_are_those_of_the_list(export, rollcall):
     assert export("sessions", "--format", "json") == rollcall("sessions", "--json")[1]
 

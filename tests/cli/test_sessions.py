@@ -29,6 +29,7 @@ def test_all_sessions_are_one_json_array_the_latest_join_first(rollcall):
         (["--channel", "20", "--status", "active"], ["5"]),
         (["--until", "2026-03-01T12:00:03Z"], ["2", "1"]),
         (["--since", "2026-03-01T14:00+00:00"], ["5"]),
+        (["--guild", "home", "--channel", "LOUNGE", "--limit", "2"], ["5", "4"]),
         (["--user", "3", "--status", "cancelled"], []),
     ],
 )
@@ -43,6 +44,18 @@ def test_an_unknown_id_is_named_and_is_an_empty_array_for_programs(rollcall, kin
     line = f"no session of {kind} 404 in the ledger\n"
     assert rollcall("sessions", f"--{kind}", "404") == (1, "", f"rollcall: {line}")
     assert rollcall("sessions", f"--{kind}", "404", "--json") == (0, "[]\n", line)
+
+
+@pytest.mark.usefixtures("source")
+def test_a_name_that_nothing_has_is_refused_with_those_that_may_be_meant(rollcall):
+    refused = "rollcall: no guild is called 'me': there is Home (10)\n"
+    assert rollcall("sessions", "--guild", "me", "--json") == (1, "", refused)
+    assert rollcall("export", "sessions", "--guild", "me") == (1, "", refused)
+
+
+@pytest.mark.usefixtures("evening_held")
+def test_the_last_event_goes_by_that_word(rollcall):
+    assert users(rollcall("sessions", "--event", "last", "--json")[1]) == ["3"]
 
 
 @pytest.mark.usefixtures("evening_held")
@@ -109,7 +122,8 @@ def test_without_engine_and_ledger_both_places_are_named(rollcall, config):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--guild", "me"],
+        ["--guild", "9" * 30],
+        ["--channel", "Lounge"],
         ["--user", "-1"],
         ["--channel", "9" * 30],
         ["--event", "²"],
