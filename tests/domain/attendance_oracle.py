@@ -213,5 +213,6 @@ def _held_its_roles(terms: Terms, it: Presence) -> bool:
     begins_at, ends_at = it.reading(terms.policy["generous"])
     begins_at, ends_at = max(begins_at, terms.started_at), min(ends_at, terms.ends)
     changes = {at for at, *_ in it.changes if begins_at <= at < ends_at}
-    moments = changes | ({begins_at} if begins_at < ends_at else {it.joined_at})
+    # An event or a stay of no length has one moment: the later beginning of the two.
+    moments = changes | {begins_at if begins_at < ends_at else max(begins_at, it.joined_at)}
     return any(terms.holds(it.state(at)[1]) for at in moments)
