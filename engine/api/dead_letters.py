@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from engine.api.errors import Refused, documented
 from engine.api.providers import Changes, LedgerReads
+from engine.api.reads import Reads
 from engine.api.schemas import Moment, Snowflake, Wire
 from engine.storage.queries import LetterFilter
 
@@ -70,6 +71,12 @@ class Retried(Wire):
     refused: int = 0
 
 
+class RetriedLetters(Retried):
+    """And how many nobody can take."""
+
+    unreadable: int = Field(0, description="They stay as they are: no actor can be told of them.")
+
+
 @router.get("/dead-letters", responses=documented(422))
 def dead_letters(wanted: Annotated[DeadLetterQuery, Query()], reads: LedgerReads) -> DeadLetterPage:
     """List the entries that could not take effect, the last one kept first, a page at a time."""
@@ -79,21 +86,30 @@ def dead_letters(wanted: Annotated[DeadLetterQuery, Query()], reads: LedgerReads
 
 
 @router.post("/dead-letters/retry", responses=documented(404, 409, 422))
-def retry_dead_letters(wanted: Retry, reads: LedgerReads, changes: Changes) -> Retried:
+def retry_dead_letters(wanted: Retry, reads: LedgerReads, changes: Changes) -> RetriedLetters:
     """Take dead letters again, each at its own time, with what came after it of the same members."""
     chosen = LetterFilter(guild_id=_number(wanted.guild_id), journal_id=wanted.journal_id)
     found = reads.retriable(chosen)
     if wanted.journal_id is not None and not found:
         raise Refused(404, f"no dead letter of the id {wanted.journal_id} can be taken again", "journalId")
-    done = Retried()
+    done = RetriedLetters(unreadable=_unreadable(reads, chosen))
     for (guild_id, actor), ids in found.items():
         for start in range(0, len(ids), IDS_AT_ONCE):
             counts = changes.retry(guild_id, actor, ids[start : start + IDS_AT_ONCE])
-            done = Retried(
-                retried=done.retried + counts.get("retried", 0),
-                refused=done.refused + counts.get("refused", 0),
-            )
+            done.retried += counts.get("retried", 0)
+            done.refused += counts.get("refused", 0)
     return done
+
+
+def _unreadable(reads: Reads, wanted: LetterFilter) -> int:
+    """Count those of the letters that are no actor's."""
+    count, cursor = 0, None
+    while True:
+        page = reads.dead_letters(wanted, limit=IDS_AT_ONCE, cursor=cursor)
+        count += sum(it["actor"] is None or it["guildId"] is None for it in page.items)
+        cursor = page.next
+        if cursor is None:
+            return count
 
 
 @router.post("/actors/{name}/lift", responses=documented(404, 409, 422))

@@ -73,7 +73,9 @@ def _show(told: dict[str, int], as_json: bool) -> None:
     if as_json:
         _print_json(told)
     else:
-        print(f"{told['retried']} took effect, {told['refused']} were refused again")
+        unreadable = told.get("unreadable", 0)
+        more = f", {unreadable} cannot be taken: unreadable" if unreadable else ""
+        print(f"{told['retried']} took effect, {told['refused']} were refused again{more}")
 
 
 def _table(found: list[dict[str, Any]]) -> None:

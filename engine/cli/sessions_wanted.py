@@ -7,7 +7,7 @@ from engine.cli.records import Records, Wanted
 
 
 def resolved(records: Records, wanted: Wanted) -> Wanted:
-    """Return what is wanted, by ids alone. Raises ``Failure`` where a name is nobody's, or no event the last."""
+    """Return what is wanted, by ids alone. Raises ``Failure`` where nothing is called so."""
     guild, channel, event = wanted.guild, wanted.channel, wanted.event
     if guild is not None:
         guild = guild_id(records, guild)

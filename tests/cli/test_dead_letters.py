@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from engine.storage.journal import FIELD, stream_key
+from engine.storage.redis_client import connect
 from tests.api.running import LOUNGE, NOON, update
 from tests.poison import poisoned
 
@@ -42,9 +44,21 @@ def test_letters_are_retried_by_their_id_or_all_at_once(rollcall, poison):
     assert json.loads(told) == {
         "retried": 1,
         "refused": 0,
+        "unreadable": 0,
     }
     assert listed(rollcall) == []
     assert len(listed(rollcall, "--all")) == 2
+
+
+def test_letters_that_cannot_be_read_are_told_of_and_stay(rollcall, running, redis_url):
+    with connect(redis_url) as client:
+        client.xadd(stream_key(0), {FIELD: b"noise"})
+    running.tell()
+    told = rollcall("debug", "dead-letters", "retry", "--all")[1]
+    line = "0 took effect, 0 were refused again, 1 cannot be taken: unreadable\n"
+    assert told.endswith(line)
+    assert rollcall("debug", "dead-letters", "retry", "--guild", "10")[1].endswith("refused again\n")
+    assert len(listed(rollcall)) == 1
 
 
 @pytest.mark.usefixtures("running")
