@@ -156,9 +156,14 @@ class Aftermath:
 
 
 def drift(found: Attendance) -> int:
-    """Return by how many ms the rows of an ended event differ from a score of its sessions' rows, in all."""
-    scored = score(found.event, attendees(found.event, found.stays, found.participants))
-    rows = {row.user_id: row for row in found.participants}
+    """Return by how many ms the rows of an ended event differ from a score of its sessions' rows, in all.
+
+    Where the bot left the guild, the event was settled without waiting for its return: who is found there
+    then, and may have been there before, comes too late for it.
+    """
+    rows, ended_at = {row.user_id: row for row in found.participants}, found.event.ended_at or 0
+    stays = [it for it in found.stays if it.joined_at <= ended_at or it.user_id in rows]
+    scored = score(found.event, attendees(found.event, stays, found.participants))
     return sum(_apart(rows.get(it), scored.get(it)) for it in rows.keys() | scored.keys())
 
 

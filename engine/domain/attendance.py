@@ -214,4 +214,11 @@ def is_linked(event: Event, stay: Stay) -> bool:
     if last is not None and holds_roles(event, last.roles):
         return True
     times = list(spans(event, stay, END_OF_TIME))
-    return any(holds_roles(event, it.roles) for it in times) if times else holds_roles(event, stay.roles)
+    if times:
+        return any(holds_roles(event, it.roles) for it in times)
+    return holds_roles(event, _roles_at(stay, max(event.started_at or 0, stay.joined_at)))
+
+
+def _roles_at(stay: Stay, at: int) -> tuple[int, ...]:
+    """Return what roles somebody held at one moment: all that there is of an event of no length."""
+    return next((it.roles for it in stay.pieces if it.started_at <= at < it.ended_at), stay.roles)

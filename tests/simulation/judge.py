@@ -75,6 +75,7 @@ def _told_by_oracles(history: History, last: list[Entry]) -> tuple[EventReplay, 
         comparison.replay.take([entry])
         comparison.presences = comparison.witness.take(entry, comparison.replay)
         comparison.oracle.take(entry, comparison.presences)
+        comparison.hold(entry)
         for event_id, terms in comparison.oracle.events.items():
             if terms.started_at is not None:
                 comparison.check_badges(comparison.replay.events.events[event_id])
