@@ -44,7 +44,9 @@ class Comparison:
         what = entry.input
         for event_id, event in self.replay.events.events.items():
             asked = isinstance(what, ChangeEvent | RescoreEvent) and what.event_id == event_id
-            if event.settled and (asked or event_id not in self._final):
+            if asked or not event.settled:
+                self._final.pop(event_id, None)
+            if event.settled and event_id not in self._final:
                 self._final[event_id] = self.presences[event.guild_id]
 
     def check(self) -> None:
