@@ -16,6 +16,7 @@ from bot_adapter.names import ToldNames
 from bot_adapter.outbox import Outbox, OutboxReceiver
 from bot_adapter.shard import IdentifyPace, Shard
 from bot_adapter.tasks import run_together
+from engine.domain.gateway import Hole
 from engine.domain.inputs import Heartbeat
 from engine.storage.protocols import Appender, StorageError
 
@@ -23,8 +24,6 @@ log = structlog.get_logger(__name__)
 
 BEAT_S = 1.0
 
-# The connection in doubt, or our source for all of them, and since when entries of it are missing.
-Hole = tuple[str, int]
 Publish = Callable[[dict[str, Any]], Iterable[Hole]]
 
 

@@ -12,6 +12,7 @@ from engine.actors.committer import CommitterStats
 from engine.actors.events import Events
 from engine.actors.pulse import STUCK_S, Pulse
 from engine.actors.reconciling import Reconciler
+from engine.domain.gateway import Hole
 from engine.domain.partition import Admission, PartitionState
 from engine.storage.protocols import Commit, Journal, Record
 
@@ -28,7 +29,7 @@ class PartitionStats:
         self.batches = 0
         self.duplicates = 0
         self.missing = 0
-        self.holes: deque[tuple[str, int]] = deque(maxlen=HOLES_TOLD)  # as of ``Admission``, the last
+        self.holes: deque[Hole] = deque(maxlen=HOLES_TOLD)  # as of ``Admission``, the last
         self.late = 0
         self.corrupt = 0
         self.dead_letters = 0
@@ -68,14 +69,14 @@ class Inside(NamedTuple):
     halt: Callable[[], None]
     reconciler: Reconciler
 
-    def holes(self) -> list[tuple[str, int]]:
+    def holes(self) -> list[Hole]:
         """Return the connections that are in doubt, and the writers' lives, each with since when."""
         doubted = [
             (name, it.doubted_at)
             for name, it in self.stats.state.connections.items()
             if it.connected and it.doubted_at is not None
         ]
-        return doubted + list(self.stats.holes.copy())
+        return [*doubted, *self.stats.holes.copy()]
 
     def stuck(self) -> list[str]:
         """Return which of its threads have been silent for too long, a line each."""

@@ -7,7 +7,6 @@ from pydantic import Field, model_validator
 
 from engine.api.errors import Refused, documented
 from engine.api.providers import Changes, LedgerReads
-from engine.api.reads import Reads
 from engine.api.schemas import Moment, Snowflake, Wire
 from engine.storage.queries import LetterFilter
 
@@ -92,24 +91,13 @@ def retry_dead_letters(wanted: Retry, reads: LedgerReads, changes: Changes) -> R
     found = reads.retriable(chosen)
     if wanted.journal_id is not None and not found:
         raise Refused(404, f"no dead letter of the id {wanted.journal_id} can be taken again", "journalId")
-    done = RetriedLetters(unreadable=_unreadable(reads, chosen))
+    done = RetriedLetters(unreadable=reads.unreadable(chosen))
     for (guild_id, actor), ids in found.items():
         for start in range(0, len(ids), IDS_AT_ONCE):
             counts = changes.retry(guild_id, actor, ids[start : start + IDS_AT_ONCE])
             done.retried += counts.get("retried", 0)
             done.refused += counts.get("refused", 0)
     return done
-
-
-def _unreadable(reads: Reads, wanted: LetterFilter) -> int:
-    """Count those of the letters that are no actor's."""
-    count, cursor = 0, None
-    while True:
-        page = reads.dead_letters(wanted, limit=IDS_AT_ONCE, cursor=cursor)
-        count += sum(it["actor"] is None or it["guildId"] is None for it in page.items)
-        cursor = page.next
-        if cursor is None:
-            return count
 
 
 @router.post("/actors/{name}/lift", responses=documented(404, 409, 422))

@@ -108,7 +108,7 @@ class EventWrites:
         self._carry_out(request)
 
     def _make(self, draft: EventDraft, guild_id: int, event_id: int) -> Row:
-        if not self._is_guild(guild_id):
+        if not self._reads.is_guild(guild_id):
             raise InvalidField("guildId", _no_guild(guild_id))
         self._check_channels(guild_id, draft.voice_channel_ids)
         desk, fields = self._desk(), fields_of(draft)
@@ -133,11 +133,8 @@ class EventWrites:
 
     def _check_players_guild(self, guild_id: int) -> None:
         """Refuse a guild that nobody knows before it gets an actor: the path names it, so it is not found."""
-        if not self._is_guild(guild_id):
+        if not self._reads.is_guild(guild_id):
             raise Refused(404, _no_guild(guild_id), "guildId")
-
-    def _is_guild(self, guild_id: int) -> bool:
-        return any(int(it["guildId"]) == guild_id for it in self._reads.guilds())
 
     def _check_channels(self, guild_id: int, channel_ids: Iterable[str]) -> None:
         known = {int(it["channelId"]) for it in self._reads.channels(guild_id)}

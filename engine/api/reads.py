@@ -21,6 +21,10 @@ class Reads(Protocol):
         """Return the guilds that the bot is in: ``guildId``, ``name``."""
         ...
 
+    def is_guild(self, guild_id: int) -> bool:
+        """Say whether the bot is in a guild."""
+        ...
+
     def channels(self, guild_id: int) -> list[Row]:
         """Return a guild's voice and stage channels: ``channelId``, ``guildId``, ``name``, ``kind``."""
         ...
@@ -78,6 +82,10 @@ class Reads(Protocol):
 
     def retriable(self, wanted: LetterFilter) -> dict[tuple[int, str], list[str]]:
         """Return the journal ids of the letters that may be taken again, by guild and actor."""
+        ...
+
+    def unreadable(self, wanted: LetterFilter) -> int:
+        """Count the letters that no actor can be told of."""
         ...
 
     def quarantines(self) -> dict[str, int]:

@@ -20,6 +20,14 @@ def checked_event(value: str) -> str:
     return value if value == LAST else checked_id(value)
 
 
+def _optional_event(value: str | None) -> str | None:
+    return None if value is None else checked_event(value)
+
+
+OfEvent: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--event", metavar="ID", help="Only of this event, or `last`.", callback=_optional_event),
+]
 EventId: TypeAlias = Annotated[
     str,
     typer.Argument(

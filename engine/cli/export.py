@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from engine.cli.event_options import checked_event
+from engine.cli.event_options import OfEvent
 from engine.cli.filters import Channel, Guild, SessionStatus, Since, Until, User, window
 from engine.cli.options import ConfigFile
 
@@ -18,16 +18,6 @@ What: TypeAlias = Annotated[
     Literal["sessions", "participants"], typer.Argument(metavar="sessions|participants")
 ]
 Format: TypeAlias = Annotated[Literal["csv", "json"], typer.Option("--format", help="How it is written.")]
-
-
-def _checked(event: str | None) -> str | None:
-    return None if event is None else checked_event(event)
-
-
-Event: TypeAlias = Annotated[
-    str | None,
-    typer.Option(metavar="ID", help="Only of this event, or `last`.", callback=_checked),
-]
 Intervals: TypeAlias = Annotated[
     bool,
     typer.Option("--intervals", help="Of participants: with the times each was there, in CSV a row each."),
@@ -47,7 +37,7 @@ Output: TypeAlias = Annotated[
 def export(  # noqa: PLR0913, PLR0917  # one parameter for each option of the contract
     what: What,
     form: Format = "csv",
-    event: Event = None,
+    event: OfEvent = None,
     guild: Guild = None,
     user: User = None,
     channel: Channel = None,

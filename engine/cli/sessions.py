@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.export import Event
+from engine.cli.event_options import OfEvent
 from engine.cli.filters import (
     Channel,
     Everything,
@@ -32,7 +32,7 @@ def sessions(  # noqa: PLR0913, PLR0917  # one parameter for each option of the 
     guild: Guild = None,
     user: User = None,
     channel: Channel = None,
-    event: Event = None,
+    event: OfEvent = None,
     since: Since = None,
     until: Until = None,
     status: SessionStatus = None,

@@ -9,12 +9,10 @@ from collections.abc import Iterable
 import structlog
 
 from engine.daemon.common import ENGINE_STATUS
+from engine.domain.gateway import Hole
 from engine.storage.status import StatusBoard
 
 log = structlog.get_logger(__name__)
-
-# The connection that is in doubt, or a life of the ingest for all of its connections; since when (ms UTC).
-Hole = tuple[str, int]
 
 
 class HoleTeller:

@@ -9,7 +9,7 @@ import structlog
 
 from engine import directories
 from engine.daemon.common import INGEST_STATUS, UNUSABLE, WRITER_CLOSE_S, source_of, writer
-from engine.daemon.holes import Hole, holes_of
+from engine.daemon.holes import holes_of
 from engine.processes.heartbeat import beat
 from engine.processes.lifeline import watch_parent
 from engine.storage.lock import DataDirLock
@@ -18,6 +18,7 @@ from engine.storage.protocols import StorageError
 if TYPE_CHECKING:
     from bot_adapter.ingest import Ingest
     from engine.config import Config
+    from engine.domain.gateway import Hole
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +58,7 @@ async def _ingest(config: "Config") -> int:
         members_intent=it.members_intent,
     )
 
-    def publish(report: dict[str, Any]) -> list[Hole]:
+    def publish(report: dict[str, Any]) -> "list[Hole]":
         beat()  # asked for each second by the loop that all depends on
         board.publish(INGEST_STATUS, report | journal.stats().report())
         return holes_of(source, board)

@@ -27,6 +27,9 @@ class Connection(Struct, frozen=True, gc=False):
 # By the connection's name, in order of first sight.
 Connections = dict[str, Connection]
 
+# Where entries are missing: the connection in doubt, or a writer's life for all of its; since when (ms UTC).
+Hole = tuple[str, int]
+
 
 def beat(connections: Connections, beats: tuple[ShardBeat, ...]) -> Connections:
     """Take one heartbeat's word on each shard's connection."""

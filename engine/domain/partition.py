@@ -10,7 +10,7 @@ from engine.domain import forgetting, gateway
 from engine.domain.effects import ForgetMember
 from engine.domain.event_effects import Answer
 from engine.domain.event_inputs import EventInput
-from engine.domain.gateway import Connections
+from engine.domain.gateway import Connections, Hole
 from engine.domain.inputs import (
     Entry,
     GuildInput,
@@ -83,7 +83,7 @@ class Admission(Struct, Generic[RecordT]):
     beat: bool = False
     duplicates: int = 0
     missing: int = 0
-    holes: list[tuple[str, int]] = []
+    holes: list[Hole] = []
     late: int = 0
 
 
@@ -165,6 +165,7 @@ def _doubted(admission: Admission[RecordT], connections: Connections, source: st
     names = [it for it in connections if it.startswith(f"{source}/")]
     if not names:  # what told of them is missing, too
         admission.holes.append((source, since))
+        return connections
     return gateway.doubt(connections, names, since)
 
 

@@ -78,7 +78,7 @@ class Backups:
         self._thread = threading.Thread(target=self._run, name="backups", daemon=True)
         self.stats = BackupStats()
         self._needed: Mapping[int, Standing] = {}
-        self._newest: tuple[Path, int] | None = None  # and when by the clock
+        self._made_at: dict[Path, int] = {}  # by the clock: the last one, named later where that stood ahead
         self._looking = threading.Lock()
         self._seen: list[Path] = []
         self._clear: dict[Path, frozenset[Forgotten]] = {}  # by backup: of whom it has nothing
@@ -121,7 +121,7 @@ class Backups:
         now = self._now()
         at = max(now, moment_of(known[0]) + 1 if known else 0)
         backup = back_up(self._ledger, new_name(self._folder, at), at, self._stopping.wait)
-        self._newest = backup.path, now
+        self._made_at = {backup.path: now}
         forgotten = _forgotten(backup.path)
         for number, older in enumerate(known, start=1):
             if number >= self._keep or self._has(older, forgotten):
@@ -135,7 +135,7 @@ class Backups:
         known = backups_in(self._folder)
         if not known:
             return True
-        last_at = self._newest[1] if self._newest and self._newest[0] == known[0] else moment_of(known[0])
+        last_at = self._made_at.get(known[0], moment_of(known[0]))
         if not 0 <= self._now() - last_at < self._every_ms:
             return True
         forgotten = _forgotten(self._ledger)

@@ -65,7 +65,7 @@ class EmbeddedServer:
         its socket, repairs an append-only file that cannot be loaded. Raises ``StorageError`` where a second
         try may go better, ``StorageUnfit`` where there is no program to run or the socket is another's.
         """
-        self._binary = _program()
+        self._binary = find_server()
         try:
             self.dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ class EmbeddedServer:
 
     def command(self) -> list[str]:
         """Return the server's command line. It stays in the foreground; SIGTERM ends it cleanly."""
-        binary = self._binary or _program()
+        binary = self._binary or find_server()
         return [str(binary.path), str(self._conf)]
 
     def wait_ready(self, timeout_s: float) -> None:
@@ -125,14 +125,6 @@ class EmbeddedServer:
         except OSError:
             return "it wrote no log"
         return lines[-1] if lines else "its log is empty"
-
-
-def _program() -> ServerBinary:
-    """Return the program to run; where there is none, a second try finds none either."""
-    try:
-        return find_server()
-    except StorageError as error:
-        raise StorageUnfit(str(error)) from None
 
 
 def _quoted(path: Path) -> str:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from peewee import SQL, SqliteDatabase
+from peewee import SQL, SqliteDatabase, fn
 
 from engine.domain import views
 from engine.storage.journal import read_entry
@@ -49,6 +49,13 @@ def retriable(database: SqliteDatabase, wanted: LetterFilter) -> dict[tuple[int,
     for guild_id, actor, journal_id in query.tuples().execute(database):
         found[guild_id, actor].append(journal_id)
     return dict(found)
+
+
+def unreadable(database: SqliteDatabase, wanted: LetterFilter) -> int:
+    """Count the letters that no actor can be told of."""
+    nobodys = (DeadLetter.actor == "") | DeadLetter.guild_id.is_null()
+    query = DeadLetter.select(fn.COUNT(SQL("*"))).where(nobodys, *_conditions(wanted))
+    return int(query.scalar(database))
 
 
 def quarantines(database: SqliteDatabase) -> dict[str, int]:

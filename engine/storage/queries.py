@@ -125,6 +125,12 @@ class SqlReads:
         with self._database() as database:
             return guilds(database)
 
+    def is_guild(self, guild_id: int) -> bool:
+        """Say whether the bot is in a guild."""
+        with self._database() as database:
+            found = Guild.select(Guild.guild_id).where(Guild.present, Guild.guild_id == guild_id)
+            return bool(found.exists(database))
+
     def channels(self, guild_id: int) -> list[Row]:
         """Return a guild's voice and stage channels; none of a guild that is not known."""
         with self._database() as database:
@@ -184,6 +190,11 @@ class SqlReads:
         """Return the journal ids of the letters that may be taken again, by guild and actor."""
         with self._database() as database:
             return letter_queries.retriable(database, wanted)
+
+    def unreadable(self, wanted: LetterFilter) -> int:
+        """Count the letters that no actor can be told of."""
+        with self._database() as database:
+            return letter_queries.unreadable(database, wanted)
 
     def quarantines(self) -> dict[str, int]:
         """Return the guild of each actor that is quarantined."""

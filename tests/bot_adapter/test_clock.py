@@ -1,5 +1,7 @@
 """The clock: pure, with sources of time that the tests move."""
 
+import time
+
 import pytest
 
 from bot_adapter.clock import AnchoredClock, slew
@@ -96,3 +98,15 @@ def test_a_large_offset_is_made_good_at_half_a_millisecond_a_second(sources):
 )
 def test_slew_goes_to_the_target_within_its_limit(offset, elapsed, expected):
     assert slew(offset, elapsed) == expected
+
+
+@pytest.mark.skipif(
+    not hasattr(time, "CLOCK_BOOTTIME"), reason="no clock here goes on while a machine sleeps"
+)
+def test_while_the_machine_sleeps_the_clock_goes_on(monkeypatch):
+    read, slept_ms = time.clock_gettime_ns, 3_600_000
+    clock = AnchoredClock()
+    before = clock.now()
+    asleep = {time.CLOCK_BOOTTIME: slept_ms * MS}
+    monkeypatch.setattr(time, "clock_gettime_ns", lambda it: read(it) + asleep.get(it, 0))
+    assert clock.now() >= before + slept_ms

@@ -112,6 +112,13 @@ def path(tmp_path):
 
 
 @pytest.fixture
+def ledger(path):
+    """A new ledger of one partition."""
+    with contextlib.closing(SqlLedger(path, 0)) as ledger:
+        yield ledger
+
+
+@pytest.fixture
 def write(path):
     """Put effects into the ledger at ``path``, whose time is then ``now``."""
 

@@ -1,7 +1,5 @@
 """Which backups go once somebody is forgotten: those with something of theirs, and no others."""
 
-from contextlib import closing
-
 import pytest
 
 from engine.domain.effects import ForgetMember, SaveMember
@@ -9,7 +7,6 @@ from engine.domain.event_effects import SaveEvent
 from engine.domain.forgetting import marks
 from engine.storage.backup import backups_in
 from engine.storage.backups import Backups
-from engine.storage.ledger import SqlLedger
 from engine.storage.protocols import DeadLetter, Quarantine
 from tests.storage.ledger_files import clock
 from tests.storage.ledgers import EVENT, GUILD, T, Writer, awarded, participant, saved, session
@@ -25,12 +22,6 @@ KNOWN = {
     "a dead letter": {"dead_letters": [LETTER]},
     "why an actor takes nothing any more": {"quarantined": [STUCK]},
 }
-
-
-@pytest.fixture
-def ledger(path):
-    with closing(SqlLedger(path, 0)) as ledger:
-        yield ledger
 
 
 @pytest.fixture

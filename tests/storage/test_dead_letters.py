@@ -15,12 +15,6 @@ ONE, TWO = "guild:1", "guild:2"
 
 
 @pytest.fixture
-def ledger(tmp_path):
-    with closing(SqlLedger(tmp_path / "rollcall.db", 0)) as it:
-        yield it
-
-
-@pytest.fixture
 def write(ledger):
     """``write(...)``: commit what these fields of a commit say."""
 

@@ -11,17 +11,10 @@ from engine.domain.event_effects import SaveEvent
 from engine.domain.sessions import Session
 from engine.storage import wiping
 from engine.storage.database import driver, open_database, open_readonly
-from engine.storage.ledger import SqlLedger
 from tests.storage.ledgers import EVENT, T, Writer, awarded, participant, saved
 
 GONE = 175_928_847_299_117_063
 GUILDS = [(1_000 + number) << 22 for number in range(40)]
-
-
-@pytest.fixture
-def ledger(path):
-    with closing(SqlLedger(path, 0)) as ledger:
-        yield ledger
 
 
 @pytest.fixture
